@@ -1,0 +1,1 @@
+"""capture: see the package's modules."""

@@ -1,0 +1,1 @@
+"""graph: see the package's modules."""

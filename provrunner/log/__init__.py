@@ -1,0 +1,1 @@
+"""log: see the package's modules."""

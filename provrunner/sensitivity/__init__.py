@@ -1,0 +1,1 @@
+"""sensitivity: see the package's modules."""

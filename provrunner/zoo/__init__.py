@@ -1,0 +1,1 @@
+"""zoo: see the package's modules."""
