@@ -1,0 +1,328 @@
+"""The words and figures that terminal, Markdown and page share."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from provrunner.report.escape import visible
+
+__all__ = [
+    "NO_VALUE",
+    "best_sentence",
+    "component_name",
+    "count",
+    "design_sentence",
+    "direction_text",
+    "duration",
+    "effect_text",
+    "flag_text",
+    "interval",
+    "noise_sentence",
+    "number",
+    "p_value",
+    "run_label",
+    "share",
+    "short_names",
+    "status_lines",
+    "value_text",
+    "values_text",
+]
+
+NO_VALUE = "–"
+"""Stands where a number is not known."""
+
+_NAMED_RUNS = 3
+
+_FLAGS = {
+    "adaptive": "the points were chosen in view of earlier results",
+    "aliased": "hyperparameters that changed together cannot be told apart",
+    "cannot_conclude": "too few runs to conclude anything",
+    "constant_metric": "the objective was the same in every run",
+    "heteroscedastic": "seed noise differs between levels",
+    "interactions_not_estimable": "interactions cannot be estimated from this design",
+    "low_trust": "the model explains little of what was seen",
+    "noise_not_estimable": "seed noise is not known: no trial was repeated with another seed",
+    "outlier_dominated": "a few extreme runs dominate",
+    "unbalanced": "some trials have fewer runs than others",
+}
+
+
+def number(value: float | None, digits: int = 3) -> str:
+    """Write a figure with so many significant digits, without an exponent where it reads well.
+
+    Example:
+        >>> [number(x) for x in (0.0891234, 12345.6, 0.0, 1.25e-7, None)]
+        ['0.0891', '12346', '0', '1.25e-07', '–']
+    """
+    if value is None or math.isnan(value):
+        return NO_VALUE
+    if math.isinf(value) or value == 0:
+        return {math.inf: "∞", -math.inf: "−∞"}.get(value, "0")
+    magnitude = math.floor(math.log10(abs(value)))
+    if not -5 < magnitude < 7:
+        return f"{value:.{digits - 1}e}"
+    return f"{value:.{max(digits - 1 - magnitude, 0)}f}"
+
+
+def share(value: float | None) -> str:
+    """Write a share of variance with two decimals; an estimate below zero reads 0.00.
+
+    Example:
+        >>> share(0.8312), share(-0.01), share(None)
+        ('0.83', '0.00', '–')
+    """
+    return NO_VALUE if value is None or math.isnan(value) else f"{max(value, 0.0):.2f}"
+
+
+def interval(low: float | None, high: float | None) -> str:
+    """Write the interval of a share.
+
+    Example:
+        >>> interval(0.711, 0.9), interval(None, 0.9)
+        ('0.71 – 0.90', '–')
+    """
+    return NO_VALUE if low is None or high is None else f"{share(low)} – {share(high)}"
+
+
+def p_value(component: Mapping[str, Any]) -> str:
+    """Write the p-value by which a component is judged: Holm's where there is one.
+
+    Example:
+        >>> p_value({"p": 0.0001, "p_holm": 0.0004}), p_value({"p": 0.312, "p_holm": None})
+        ('<0.001', '0.31')
+    """
+    value = component.get("p_holm")
+    value = component.get("p") if value is None else value
+    if value is None or math.isnan(value):
+        return ""
+    return "<0.001" if value < 0.001 else f"{value:.3f}" if value < 0.01 else f"{value:.2f}"
+
+
+def effect_text(component: Mapping[str, Any]) -> str:
+    """Write the range of a component's means, in σ too where it stands out of the noise.
+
+    Example:
+        >>> effect_text({"effect": 0.4213, "effect_sigma": 9.1, "significant": True})
+        '0.42 (9 σ)'
+    """
+    if component.get("effect") is None:
+        return ""
+    text = number(component["effect"], 2)
+    sigma = component.get("effect_sigma")
+    if sigma is None or not component.get("significant"):
+        return text
+    return f"{text} ({number(sigma, 2 if sigma < 3 else 1)} σ)"
+
+
+def duration(seconds: float | None) -> str:
+    """Write a time span in the two units that matter.
+
+    Example:
+        >>> [duration(s) for s in (0.42, 41.3, 200, 7500, 180000)]
+        ['0.4 s', '41 s', '3 min 20 s', '2 h 5 min', '2 d 2 h']
+    """
+    if seconds is None or math.isnan(seconds):
+        return NO_VALUE
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    for unit, name, part, part_name in ((86400, "d", 3600, "h"), (3600, "h", 60, "min")):
+        if whole >= unit:
+            return f"{whole // unit} {name} {whole % unit // part} {part_name}"
+    return f"{whole // 60} min {whole % 60} s"
+
+
+def count(n: int, word: str) -> str:
+    """Write a count with its noun.
+
+    Example:
+        >>> count(1, "seed"), count(3, "seed")
+        ('1 seed', '3 seeds')
+    """
+    return f"{n} {word}" if n == 1 else f"{n} {word}s"
+
+
+def value_text(value: object) -> str:
+    """Write a hyperparameter's value as it stands in YAML.
+
+    Example:
+        >>> [value_text(v) for v in (0.001, True, None, "relu", [1, 2])]
+        ['0.001', 'true', 'null', 'relu', '[1, 2]']
+    """
+    if isinstance(value, str):
+        return visible(value)
+    if isinstance(value, float) and value.is_integer() and abs(value) < 1e15:
+        return visible(repr(value))
+    return visible(json.dumps(value, ensure_ascii=False, default=str))
+
+
+def short_names(names: Iterable[str]) -> dict[str, str]:
+    """Give each configuration path the shortest ending that no other one shares.
+
+    Example:
+        >>> short_names(["optimizer.lr", "model.width", "head.width"])
+        {'optimizer.lr': 'lr', 'model.width': 'model.width', 'head.width': 'head.width'}
+    """
+    paths = {name: name.split(".") for name in names}
+    return {name: _shortest_ending(name, paths) for name in paths}
+
+
+def values_text(values: Mapping[str, Any], names: Mapping[str, str] | None = None) -> str:
+    """Write a trial's values in one line, by short names.
+
+    Example:
+        >>> values_text({"optimizer.lr": 0.01, "model.width": 64})
+        'lr 0.01, width 64'
+    """
+    short = names or short_names(values)
+    return ", ".join(
+        f"{visible(short.get(name, name))} {value_text(value)}" for name, value in values.items()
+    )
+
+
+def component_name(
+    component: Mapping[str, Any], names: Mapping[str, str], *, short: bool = False
+) -> str:
+    """Name a component of the variance for a reader; `short` uses `names` for main effects too.
+
+    Example:
+        >>> component_name({"kind": "noise", "parameters": []}, {})
+        'seed noise'
+        >>> pair = {"kind": "interaction", "parameters": ["a.lr", "b.w"]}
+        >>> component_name(pair, {"a.lr": "lr", "b.w": "w"})
+        'lr × w'
+    """
+    kind, parameters = component["kind"], component["parameters"]
+    fixed = {"noise": "seed noise", "seed": "seed (shared)", "unresolved": "unresolved"}
+    if kind in fixed:
+        return fixed[kind]
+    if kind == "main" and not short:
+        return visible(" + ".join(parameters))
+    sign = " + " if kind == "main" else " × "
+    return visible(sign.join(names.get(name, name) for name in parameters))
+
+
+def direction_text(direction: str) -> str:
+    """Say which way is better.
+
+    Example:
+        >>> direction_text("minimize")
+        'lower is better'
+    """
+    return "lower is better" if direction == "minimize" else "higher is better"
+
+
+def design_sentence(sweep: Mapping[str, Any]) -> str:
+    """Say how many runs there are and how they come about.
+
+    Example:
+        >>> design_sentence({"runs": 30, "planned": 30, "trials": 10, "seeds": 3})
+        '30 runs = 10 trials × 3 seeds'
+        >>> design_sentence({"runs": 4, "planned": 6, "trials": 3, "seeds": 2})
+        '4 of 6 runs, 3 trials × 2 seeds'
+    """
+    runs, planned = sweep["runs"], sweep["planned"]
+    product = f"{count(sweep['trials'], 'trial')} × {count(sweep['seeds'], 'seed')}"
+    if runs == planned == sweep["trials"] * sweep["seeds"]:
+        return f"{count(runs, 'run')} = {product}"
+    return f"{count(runs, 'run') if runs == planned else f'{runs} of {planned} runs'}, {product}"
+
+
+def run_label(failure: Mapping[str, Any]) -> str:
+    """Name a run that did not finish by its values, seed and reason.
+
+    Example:
+        >>> run_label({"values": {"lr": 0.1}, "seed": 2, "reason": "NaN at step 112"})
+        'lr=0.1, seed 2, NaN at step 112'
+    """
+    parts = [f"{visible(name)}={value_text(value)}" for name, value in failure["values"].items()]
+    parts += [] if failure.get("seed") is None else [f"seed {failure['seed']}"]
+    parts += [visible(failure["reason"])] if failure.get("reason") else []
+    return ", ".join(parts)
+
+
+def status_lines(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Give each status its count and the runs that ended in it, `finished` first.
+
+    Example:
+        >>> status_lines({"statuses": {"lost": 1, "finished": 2},
+        ...     "failures": [{"status": "lost", "values": {"lr": 1}, "seed": 0, "reason": None}]})
+        [('finished 2', ''), ('lost 1', 'lr=1, seed 0')]
+    """
+    ordered = sorted(summary["statuses"].items(), key=lambda item: (item[0] != "finished", item[0]))
+    return [
+        (f"{status} {total}", _named_runs(summary["failures"], status))
+        for status, total in ordered
+        if total
+    ]
+
+
+def flag_text(flag: Mapping[str, Any]) -> str:
+    """Say a flag in words, with what the analysis adds to it.
+
+    Example:
+        >>> flag_text({"flag": "aliased", "detail": "a and b"})
+        'hyperparameters that changed together cannot be told apart: a and b'
+    """
+    name, detail = flag["flag"], flag.get("detail")
+    words = _FLAGS.get(name, visible(name).replace("_", " "))
+    return f"{words}: {visible(detail)}" if detail else words
+
+
+def best_sentence(summary: Mapping[str, Any]) -> str | None:
+    """Name the best run and say whether it beats the runner-up; None when there is none."""
+    best = summary.get("best")
+    if not best or best.get("objective") is None:
+        return None
+    epoch = "" if best.get("epoch") is None else f" at epoch {best['epoch']}"
+    values = values_text(best["values"])
+    return (
+        f"Best run {visible(best['run_id'])}{f' ({values})' if values else ''}: "
+        f"{number(best['objective'])}{epoch}{_compared(best)}."
+    )
+
+
+def noise_sentence(noise: Mapping[str, Any]) -> str:
+    """Say what seeds alone do to one run's objective, or that it is not known.
+
+    Example:
+        >>> noise_sentence({"estimable": True, "sigma": 0.0312, "df": 17})
+        'Seed noise: σ = 0.031 (17 degrees of freedom).'
+    """
+    if not noise.get("estimable") or noise.get("sigma") is None:
+        return "Seed noise is not known."
+    source = f", {visible(noise['source'])}" if noise.get("source") else ""
+    df = (
+        ""
+        if noise.get("df") is None
+        else f" ({count(round(noise['df']), 'degree')} of freedom{source})"
+    )
+    return f"Seed noise: σ = {number(noise['sigma'], 2)}{df}."
+
+
+def _compared(best: Mapping[str, Any]) -> str:
+    if not best.get("runner_up"):
+        return ""
+    if best.get("better") is None:
+        return "; whether it beats the runner-up beyond seed noise cannot be told"
+    return f"; {'' if best['better'] else 'not '}better than the runner-up beyond seed noise"
+
+
+def _named_runs(failures: Sequence[Mapping[str, Any]], status: str) -> str:
+    labels = [run_label(failure) for failure in failures if failure["status"] == status]
+    more = [f"and {len(labels) - _NAMED_RUNS} more"] if len(labels) > _NAMED_RUNS else []
+    return "; ".join([*labels[:_NAMED_RUNS], *more])
+
+
+def _shortest_ending(name: str, paths: Mapping[str, Sequence[str]]) -> str:
+    parts = paths[name]
+    for size in range(1, len(parts)):
+        ending = list(parts[-size:])
+        if sum(list(other[-size:]) == ending for other in paths.values()) == 1:
+            return ".".join(ending)
+    return name
