@@ -12,9 +12,9 @@ __all__ = ["is_secret_key", "redact", "redact_value", "secret_values"]
 _MASK = "***"
 _SHORTEST_SECRET = 6
 
-_SECRET_WORDS = frozenset(
-    ["apikey", "auth", "authorization", "bearer", "cookie", "credential", "credentials", "dsn"]
-    + ["passphrase", "passwd", "password", "passwords", "pat", "pwd", "secret", "secrets", "token"]
+_SECRET_WORD = re.compile(
+    "apikey|auth|authorization|bearer|cookie|credentials?|dsn|passphrase|passwd|passwords?|pat|pwd"
+    "|secrets?|token"
 )
 # Words that are secret only together: `api_key` is, `key` and `access` alone are not.
 _SECRET_PAIRS = frozenset(
@@ -36,13 +36,13 @@ _SECRET_PAIRS = frozenset(
 )
 # A word after the secret one that says the value is about the secret, not the secret itself:
 # `token_length` is a number worth keeping, `bos_token` a word of a vocabulary.
-_HARMLESS_SUFFIXES = frozenset(
-    ["count", "dim", "embedding", "embeddings", "file", "id", "ids", "len", "length", "limit"]
-    + ["max", "min", "name", "num", "path", "pattern", "rate", "size", "type", "usage"]
+_HARMLESS_SUFFIX = re.compile(
+    "count|dim|embeddings?|file|ids?|len|length|limit|max|min|name|num|path|pattern|rate|size|type"
+    "|usage"
 )
-_HARMLESS_TOKENS = frozenset(
-    ["bos", "class", "cls", "eos", "eot", "image", "mask", "max", "min", "new", "num", "pad"]
-    + ["patch", "per", "prefix", "sep", "special", "start", "stop", "unk"]
+_HARMLESS_TOKEN = re.compile(
+    "bos|class|cls|eos|eot|image|mask|max|min|new|num|pad|patch|per|prefix|sep|special|start|stop"
+    "|unk"
 )
 
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
@@ -159,10 +159,10 @@ def _names_secret(words: list[str], position: int) -> bool:
     before = words[position - 1] if position else ""
     after = words[position + 1] if position + 1 < len(words) else ""
     if (before, word) in _SECRET_PAIRS:
-        return after not in _HARMLESS_SUFFIXES
-    if word not in _SECRET_WORDS or after in _HARMLESS_SUFFIXES:
+        return not _HARMLESS_SUFFIX.fullmatch(after)
+    if not _SECRET_WORD.fullmatch(word) or _HARMLESS_SUFFIX.fullmatch(after):
         return False
-    return not (word == "token" and before in _HARMLESS_TOKENS)
+    return not (word == "token" and _HARMLESS_TOKEN.fullmatch(before))
 
 
 def _salted(value: object) -> str:
