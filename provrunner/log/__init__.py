@@ -1,1 +1,19 @@
-"""log: see the package's modules."""
+"""What happened in a run, kept as Arrow files that survive the death of their writer."""
+
+from provrunner.log.folder import (
+    create_sweep_folder,
+    find_sweep,
+    read_plan,
+    run_folder,
+    run_folders,
+    write_plan,
+)
+
+__all__ = [
+    "create_sweep_folder",
+    "find_sweep",
+    "read_plan",
+    "run_folder",
+    "run_folders",
+    "write_plan",
+]

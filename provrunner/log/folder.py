@@ -1,0 +1,216 @@
+"""Where a sweep and its runs lie on disk: names, layout, plan."""
+
+from __future__ import annotations
+
+import os
+import re
+import secrets
+from datetime import datetime
+from pathlib import Path
+
+from provrunner.errors import LogError, nearest
+from provrunner.plan import Plan
+
+__all__ = [
+    "EVENTS_FILE",
+    "METRICS_FILE",
+    "SEAL_FILE",
+    "create_sweep_folder",
+    "find_sweep",
+    "journal_name",
+    "log_folder",
+    "read_plan",
+    "run_folder",
+    "run_folders",
+    "run_number",
+    "sealed_name",
+    "stream_name",
+    "stream_parts",
+    "sync_folder",
+    "write_plan",
+]
+
+METRICS_FILE = "metrics.arrow"
+EVENTS_FILE = "events.arrow"
+SEAL_FILE = "seal.json"
+_PLAN_FILE = "plan.json"
+_RUNS = "runs"
+_LOG = "log"
+_ATTEMPTS = 100
+_NAME_CHARACTERS = 80
+_DEPTH = 3
+_STREAM = re.compile(r"(metrics|events)\.r(\d{1,9})\.(\d{1,9})\.(arrows|journal)")
+_STAMP = re.compile(r"\d{4}-\d\d-\d\d_\d\d-\d\d-\d\d")
+
+
+def create_sweep_folder(root: Path, name: str, *, now: datetime) -> Path:
+    """Make `root/<name>/<date_time>-<6 hex>/` with an empty `runs/`, for this sweep alone.
+
+    Of a name only letters, digits, `.`, `_` and `-` become part of the path.
+
+    Raises:
+        LogError: the folder cannot be made; the message names it.
+    """
+    parent = root / _folder_name(name)
+    stamp = now.strftime("%Y-%m-%d_%H-%M-%S")
+    try:
+        parent.mkdir(parents=True, exist_ok=True)
+        for _ in range(_ATTEMPTS):
+            folder = parent / f"{stamp}-{secrets.token_hex(3)}"
+            if _make_exclusively(folder):
+                (folder / _RUNS).mkdir()
+                return folder
+    except OSError as error:
+        raise LogError(f"cannot make a sweep folder in {parent}: {error.strerror}") from error
+    raise LogError(f"cannot make a sweep folder in {parent}: {_ATTEMPTS} names were taken")
+
+
+def find_sweep(path: Path | None) -> Path:
+    """Return the sweep folder at `path`, or the newest one up to three levels below it.
+
+    Args:
+        path: a folder; None means `outputs` in the working directory.
+
+    Raises:
+        LogError: there is no such folder, or no `plan.json` in it or below.
+    """
+    folder = Path("outputs") if path is None else path
+    if not folder.is_dir():
+        siblings = folder.parent.iterdir() if folder.parent.is_dir() else ()
+        near = nearest(folder.name, (sibling.name for sibling in siblings if sibling.is_dir()))
+        raise LogError(f"there is no sweep folder {folder}{near}")
+    if (folder / _PLAN_FILE).is_file():
+        return folder
+    plans = [
+        plan
+        for depth in range(1, _DEPTH + 1)
+        for plan in folder.glob("/".join(["*"] * depth) + f"/{_PLAN_FILE}")
+    ]
+    if not plans:
+        raise LogError(f"{folder} is no sweep folder: no {_PLAN_FILE} in it or below")
+    return max(plans, key=_age).parent
+
+
+def write_plan(folder: Path, plan: Plan) -> None:
+    """Write `plan.json` durably; a plan once written is never replaced.
+
+    Raises:
+        LogError: there is one already, or the folder cannot be written.
+    """
+    path = folder / _PLAN_FILE
+    try:
+        with path.open("x", encoding="utf-8") as file:
+            file.write(plan.to_json())
+            file.flush()
+            os.fsync(file.fileno())
+        sync_folder(folder)
+    except OSError as error:
+        raise LogError(f"cannot write {path}: {error.strerror}") from error
+
+
+def read_plan(folder: Path) -> Plan:
+    """Read a sweep's `plan.json`.
+
+    Raises:
+        LogError: it is missing, damaged or of a newer format.
+    """
+    path = folder / _PLAN_FILE
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise LogError(f"cannot read {path}: {error}") from error
+    try:
+        return Plan.from_json(text)
+    except LogError as error:
+        raise LogError(f"{path}: {error}") from error
+
+
+def run_folder(folder: Path, run_id: str) -> Path:
+    """Return the folder of a run, which need not exist yet.
+
+    Raises:
+        LogError: the id is no plain folder name.
+    """
+    if _folder_name(run_id) != run_id:
+        raise LogError(f"{run_id!r} is no run id: it would leave {folder / _RUNS}")
+    return folder / _RUNS / run_id
+
+
+def run_folders(folder: Path) -> list[Path]:
+    """List the folders of a sweep's runs, sorted by name, which is the order of the plan."""
+    runs = folder / _RUNS
+    if not runs.is_dir():
+        return []
+    return [Path(entry) for entry in sorted(e.path for e in os.scandir(runs) if e.is_dir())]
+
+
+def run_number(run_id: str) -> int:
+    """Return the number that a run id starts with, or 0 for an id of another form.
+
+    Example:
+        >>> run_number("0003-9f2c41d8"), run_number("mine")
+        (3, 0)
+    """
+    head = run_id.partition("-")[0]
+    return int(head) if head.isascii() and head.isdigit() and len(head) < 10 else 0
+
+
+def log_folder(folder: Path) -> Path:
+    """Return the log folder of a run."""
+    return folder / _LOG
+
+
+def stream_name(table: str, rank: int, segment: int) -> str:
+    """Return the file name of a live stream."""
+    return f"{table}.r{rank}.{segment}.arrows"
+
+
+def journal_name(table: str, rank: int, segment: int) -> str:
+    """Return the file name of the journal beside a live stream."""
+    return f"{table}.r{rank}.{segment}.journal"
+
+
+def stream_parts(file_name: str) -> tuple[str, int, int, str] | None:
+    """Read table, rank, segment and suffix from a live file's name; None for any other name.
+
+    Example:
+        >>> stream_parts("metrics.r0.1.arrows")
+        ('metrics', 0, 1, 'arrows')
+    """
+    match = _STREAM.fullmatch(file_name)
+    return (match[1], int(match[2]), int(match[3]), match[4]) if match else None
+
+
+def sealed_name(table: str) -> str:
+    """Return the file name of a sealed table."""
+    return f"{table}.arrow"
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the names in a folder survive a power cut, where the file system can."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _folder_name(name: str) -> str:
+    plain = re.sub(r"[^A-Za-z0-9._-]+", "_", name)[:_NAME_CHARACTERS].lstrip(".-")
+    return plain or "sweep"
+
+
+def _make_exclusively(folder: Path) -> bool:
+    try:
+        folder.mkdir()
+    except FileExistsError:
+        return False
+    return True
+
+
+def _age(plan: Path) -> tuple[str, int]:
+    changed = plan.stat().st_mtime_ns
+    stamp = _STAMP.match(plan.parent.name)
+    if stamp:
+        return stamp[0], changed
+    return datetime.fromtimestamp(changed / 1e9).strftime("%Y-%m-%d_%H-%M-%S"), changed

@@ -1,0 +1,106 @@
+"""Whether the process that writes a log still lives."""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+__all__ = ["Owner", "is_alive", "this_process"]
+
+STALE_S = 60.0
+"""A heartbeat from another machine that is older than this is taken for a death."""
+
+_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """What tells one process from every other, on this machine and elsewhere."""
+
+    host: str = ""
+    boot_id: str = ""
+    pid_namespace: str = ""
+    pid: str = ""
+    process_start: str = ""
+
+    def to_metadata(self) -> dict[str, str]:
+        """Return the fields as schema metadata."""
+        return asdict(self)
+
+    @classmethod
+    def from_metadata(cls, metadata: Mapping[str, str]) -> Owner:
+        """Read the fields back; what is missing is empty."""
+        return cls(**{key: metadata.get(key, "") for key in cls.__dataclass_fields__})
+
+
+def this_process() -> Owner:
+    """Describe the calling process; what the system does not tell is empty."""
+    pid = os.getpid()
+    return Owner(
+        host=socket.gethostname(),
+        boot_id=_boot_id(),
+        pid_namespace=_pid_namespace(),
+        pid=str(pid),
+        process_start=_process_start(pid),
+    )
+
+
+def is_alive(owner: Owner, heartbeat: float | None, *, now: float | None = None) -> bool:
+    """Say whether a log's owner lives.
+
+    On the machine and in the process namespace of the owner the process table decides, so that a
+    suspended process is never taken for a dead one. Elsewhere the heartbeat decides.
+
+    Args:
+        owner: who opened the log.
+        heartbeat: time of the last sign of life in seconds since the epoch; None when there is none.
+        now: the present, on the clock that the heartbeat was taken from.
+    """
+    here = this_process()
+    if owner.pid and (owner.host, owner.pid_namespace) == (here.host, here.pid_namespace):
+        return owner.boot_id == here.boot_id and _runs(owner)
+    if heartbeat is None:
+        return False
+    return (time.time() if now is None else now) - heartbeat < STALE_S
+
+
+def _runs(owner: Owner) -> bool:
+    if not owner.pid.isdigit():
+        return False
+    pid = int(owner.pid)
+    try:
+        os.kill(pid, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:
+        pass
+    start = _process_start(pid)
+    return start != "dead" and (not owner.process_start or start == owner.process_start)
+
+
+def _boot_id() -> str:
+    try:
+        return _BOOT_ID.read_text(encoding="ascii").strip()
+    except OSError:
+        return ""
+
+
+def _pid_namespace() -> str:
+    try:
+        return str(Path("/proc/self/ns/pid").readlink())
+    except OSError:
+        return ""
+
+
+def _process_start(pid: int) -> str:
+    """Return the start time of a process in clock ticks since boot; `dead` for a zombie."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_bytes()
+    except OSError:
+        return ""
+    fields = stat.rpartition(b")")[2].split()
+    return "dead" if fields[0] in (b"Z", b"X") else fields[19].decode()
