@@ -1,0 +1,6 @@
+"""`python -m provrunner`."""
+
+from provrunner.cli import main
+
+if __name__ == "__main__":
+    main()

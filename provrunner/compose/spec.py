@@ -1,0 +1,73 @@
+"""What one run is told: its place in the plan and its configuration."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from omegaconf import DictConfig, OmegaConf
+
+from provrunner.compose.environment import JoinedRun
+from provrunner.plan import Plan, Point
+
+if TYPE_CHECKING:
+    from provrunner.compose.origins import ConfigLeaf
+
+__all__ = ["RunSpec"]
+
+_INTERNAL = ("run", "hydra")
+
+
+@dataclass(frozen=True, slots=True)
+class RunSpec:
+    """One run of a plan, ready to be executed.
+
+    Attributes:
+        folder: the sweep folder.
+        plan: the sweep's plan.
+        point: this run's place in it.
+        config: the resolved configuration, without what is Hydra's or the sweeper's own.
+        leaves: each leaf of `config` with where it came from.
+        overrides: the command-line words that made it.
+        launcher: the name of what started it.
+    """
+
+    folder: Path
+    plan: Plan
+    point: Point
+    config: DictConfig
+    leaves: tuple[ConfigLeaf, ...] = ()
+    overrides: tuple[str, ...] = ()
+    launcher: str | None = field(default=None)
+
+    def to_joined(self) -> JoinedRun:
+        """Give what a further rank of this run needs."""
+        return JoinedRun(
+            folder=str(self.folder),
+            number=self.point.run,
+            config=OmegaConf.to_yaml(self.config, resolve=True),
+        )
+
+    @classmethod
+    def from_joined(cls, joined: JoinedRun, plan: Plan) -> RunSpec:
+        """Make the specification that a further rank works from."""
+        return cls(
+            folder=Path(joined.folder),
+            plan=plan,
+            point=plan.points[joined.number],
+            config=_as_config(OmegaConf.create(joined.config)),
+        )
+
+
+def own_config(config: DictConfig) -> DictConfig:
+    """Copy a configuration without the nodes that are Hydra's or the sweeper's own, resolved."""
+    container = OmegaConf.to_container(config, resolve=True)
+    kept = {key: value for key, value in dict(container).items() if key not in _INTERNAL}
+    return _as_config(OmegaConf.create(kept))
+
+
+def _as_config(config: object) -> DictConfig:
+    if not isinstance(config, DictConfig):
+        raise TypeError(f"expected a mapping at the root of a configuration, got {type(config)}")
+    return config

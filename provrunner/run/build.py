@@ -1,0 +1,100 @@
+"""From a run's configuration to the objects that Lightning trains."""
+
+from __future__ import annotations
+
+import inspect
+from pathlib import Path
+from typing import Any
+
+from hydra.utils import get_object, instantiate
+from lightning import LightningDataModule, LightningModule, Trainer
+from lightning.pytorch.callbacks import Callback, ModelCheckpoint
+from omegaconf import DictConfig, OmegaConf
+
+from provrunner.errors import ConfigError
+
+__all__ = ["build_data", "build_module", "build_trainer"]
+
+_FROM_DATA = ("in_shape", "out_features", "problem")
+"""Arguments of a model or task that the data answer when the configuration leaves them null."""
+
+
+def build_data(config: DictConfig) -> LightningDataModule:
+    """Make the data module and load its data for fitting.
+
+    Raises:
+        ConfigError: `data` names no LightningDataModule.
+    """
+    data = instantiate(config.data)
+    if not isinstance(data, LightningDataModule):
+        raise ConfigError(
+            f"data._target_: {config.data._target_} gives a {type(data).__name__}; "
+            "expected a LightningDataModule"
+        )
+    data.prepare_data()
+    data.setup("fit")
+    return data
+
+
+def build_module(config: DictConfig, data: LightningDataModule) -> LightningModule:
+    """Make the LightningModule: the model itself, or the task wrapped round a plain network.
+
+    Args:
+        config: a run's configuration; `model` may name either kind by `_target_`.
+        data: a data module whose `setup("fit")` has run; where it has the attributes `in_shape`,
+            `out_features` or `problem`, they stand in for arguments that the configuration
+            leaves null.
+    """
+    model = instantiate(config.model, **_from_data(config.model, data))
+    if isinstance(model, LightningModule):
+        return model
+    parts = {name: instantiate(config[name]) for name in ("optimizer", "scheduler")}
+    # Handed over as they are: `instantiate` would copy them into a configuration first.
+    make_task = instantiate(config.task, _partial_=True, **_from_data(config.task, data))
+    task = make_task(model=model, **parts)
+    if not isinstance(task, LightningModule):
+        raise ConfigError(
+            f"task._target_: {config.task._target_} gives a {type(task).__name__}; "
+            "expected a LightningModule"
+        )
+    return task
+
+
+def build_trainer(config: DictConfig, folder: Path, *callbacks: Callback) -> Trainer:
+    """Make the Trainer with the configured callbacks and ours, writing below `folder` only.
+
+    Args:
+        config: a run's configuration; `trainer.callbacks` maps names to `_target_`s.
+        folder: the run's own folder; checkpoints go to `checkpoints/` in it.
+        callbacks: further callbacks, called first.
+    """
+    settings = OmegaConf.to_container(config.trainer, resolve=True)
+    configured = dict(dict(settings).pop("callbacks", None) or {})
+    options: dict[str, Any] = {"callbacks": [*callbacks]}
+    options["callbacks"] += [
+        _callback(spec, folder) for spec in configured.values() if spec is not None
+    ]
+    if config.trainer.get("default_root_dir") is None:
+        options["default_root_dir"] = str(folder)
+    bare = OmegaConf.create({key: value for key, value in settings.items() if key != "callbacks"})
+    trainer = instantiate(bare, **options)
+    if not hasattr(trainer, "fit"):
+        raise ConfigError(f"trainer._target_: {config.trainer._target_} is no Trainer")
+    return trainer
+
+
+def _callback(spec: dict[str, Any], folder: Path) -> Callback:
+    target = get_object(spec["_target_"])
+    extra: dict[str, Any] = {}
+    if isinstance(target, type) and issubclass(target, ModelCheckpoint) and not spec.get("dirpath"):
+        extra["dirpath"] = str(folder / "checkpoints")
+    return instantiate(spec, **extra)
+
+
+def _from_data(spec: DictConfig, data: LightningDataModule) -> dict[str, Any]:
+    accepted = inspect.signature(get_object(spec._target_)).parameters
+    return {
+        name: getattr(data, name)
+        for name in _FROM_DATA
+        if name in accepted and spec.get(name) is None and hasattr(data, name)
+    }

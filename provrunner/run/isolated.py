@@ -1,0 +1,92 @@
+"""What happens inside the process of one run."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import sys
+import traceback
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+import cloudpickle
+
+__all__ = ["Isolation", "run_isolated"]
+
+_OUTPUT = "output.log"
+
+
+@dataclass(frozen=True, slots=True)
+class Isolation:
+    """What a run's process is given.
+
+    Attributes:
+        payload: Hydra's context, the task, the sweep's configuration and Hydra's state, pickled.
+        overrides: the job's command-line words.
+        index: Hydra's number of the job.
+        folder: the run's own folder; what the run prints goes to `output.log` in it.
+        threads: torch's threads, so that runs side by side do not fight over cores.
+        gpu: the one GPU that the run may see; None leaves all in sight.
+    """
+
+    payload: bytes
+    overrides: tuple[str, ...]
+    index: int
+    folder: Path
+    threads: int
+    gpu: int | None
+
+
+def run_isolated(isolation: Isolation, result: Connection) -> None:
+    """Run one job in this process; send the reason down the pipe where it could not run."""
+    isolation.folder.mkdir(parents=True, exist_ok=True)
+    _redirect_output(isolation.folder / _OUTPUT)
+    if isolation.gpu is not None:
+        os.environ["CUDA_VISIBLE_DEVICES"] = str(isolation.gpu)
+    _name_main_module()
+    try:
+        _run_job(isolation)
+    except Exception as error:
+        traceback.print_exc()
+        result.send(f"{type(error).__name__}: {error}")
+        sys.exit(1)
+
+
+def _run_job(isolation: Isolation) -> None:
+    import torch
+    from hydra.core.singleton import Singleton
+    from hydra.core.utils import run_job, setup_globals
+    from omegaconf import open_dict
+
+    torch.set_num_threads(isolation.threads)
+    context, task, config, state = cloudpickle.loads(isolation.payload)
+    setup_globals()
+    Singleton.set_state(state)
+    job_config = context.config_loader.load_sweep_config(config, list(isolation.overrides))
+    with open_dict(job_config):
+        job_config.hydra.job.id = str(isolation.index)
+        job_config.hydra.job.num = isolation.index
+    job = run_job(
+        task_function=task,
+        config=job_config,
+        job_dir_key="hydra.sweep.dir",
+        job_subdir_key="hydra.sweep.subdir",
+        hydra_context=context,
+    )
+    _ = job.return_value
+
+
+def _redirect_output(path: Path) -> None:
+    """Send all that this process and its children print to a file."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    for stream in (sys.stdout, sys.stderr):
+        stream.flush()
+        os.dup2(descriptor, stream.fileno())
+    os.close(descriptor)
+
+
+def _name_main_module() -> None:
+    """Let Lightning find the command that starts further ranks: this package's own."""
+    sys.modules["__main__"].__spec__ = importlib.util.find_spec("provrunner.__main__")
+    del sys.argv[1:]

@@ -1,0 +1,45 @@
+"""One Hydra job: from what Hydra composed to a run of the plan."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from omegaconf import DictConfig
+
+from provrunner.compose import JoinedRun, RunSpec, config_leaves, own_config
+from provrunner.log import read_plan
+
+__all__ = ["join_run", "run_task"]
+
+
+def run_task(config: DictConfig) -> str:
+    """Execute the planned run that a composed configuration names, and return its status.
+
+    This is the task function that every Hydra launcher calls, here or on another machine.
+    """
+    from hydra.core.hydra_config import HydraConfig
+
+    from provrunner.run.runner import execute
+
+    folder = Path(config.run.folder)
+    plan = read_plan(folder)
+    hydra_config = HydraConfig.get()
+    own = own_config(config)
+    axes = {axis.name for axis in plan.hyperparameters} | {"seed"}
+    spec = RunSpec(
+        folder=folder,
+        plan=plan,
+        point=plan.points[config.run.number],
+        config=own,
+        leaves=config_leaves(own, hydra_config, axes),
+        overrides=tuple(hydra_config.overrides.task),
+        launcher=str(hydra_config.launcher._target_).rpartition(".")[2],
+    )
+    return execute(spec).value
+
+
+def join_run(joined: JoinedRun) -> None:
+    """Take part in a run that another process started, as one of its further ranks."""
+    from provrunner.run.runner import join
+
+    join(RunSpec.from_joined(joined, read_plan(Path(joined.folder))))

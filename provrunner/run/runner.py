@@ -1,0 +1,139 @@
+"""One run, from its configuration to its sealed log."""
+
+from __future__ import annotations
+
+import math
+import traceback
+from collections.abc import Mapping
+from pathlib import Path
+
+from lightning import Trainer
+from lightning.pytorch.utilities.model_helpers import is_overridden
+from omegaconf import DictConfig, OmegaConf
+
+from provrunner.capture import CaptureOptions, Leaf, ProvenanceCallback, RunContext
+from provrunner.compose import RunSpec, set_joined_run
+from provrunner.errors import nearest
+from provrunner.log import ArrowSink, run_folder
+from provrunner.plan import Plan
+from provrunner.redaction import redact_value
+from provrunner.run.build import build_data, build_module, build_trainer
+from provrunner.run.seeding import seed_run
+from provrunner.run.signals import Stopped, raise_on_stop
+from provrunner.run.words import redact_override
+from provrunner.schema import RunStatus
+
+__all__ = ["execute", "join"]
+
+
+def execute(spec: RunSpec) -> RunStatus:
+    """Train and test one planned run with capture on, and say how it ended.
+
+    What the user's code raises is recorded, printed and turned into a status, because a sweep goes
+    on without the run that failed.
+
+    Raises:
+        Stopped: a stop signal arrived; the log is sealed as `interrupted` by then.
+    """
+    folder = run_folder(spec.folder, spec.point.run_id)
+    folder.mkdir(parents=True, exist_ok=True)
+    _write_config(folder, spec)
+    return _execute(spec, folder)
+
+
+def join(spec: RunSpec) -> RunStatus:
+    """Take part in a run as one of its further ranks, with a log of its own beside the first's.
+
+    Raises:
+        Exception: what the user's code raised, so that Lightning stops the other ranks.
+    """
+    return _execute(spec, run_folder(spec.folder, spec.point.run_id), reraise=True)
+
+
+def _execute(spec: RunSpec, folder: Path, *, reraise: bool = False) -> RunStatus:
+    sink = ArrowSink(
+        folder,
+        sweep_id=spec.plan.sweep_id,
+        run_id=spec.point.run_id,
+        strict=spec.config.capture.strict,
+    )
+    callback = ProvenanceCallback(sink, options=_options(spec.config), context=_context(spec))
+    with raise_on_stop():
+        try:
+            metrics = _train(spec, folder, sink, callback)
+        except Stopped as stop:
+            callback.close(RunStatus.INTERRUPTED, str(stop))
+            raise
+        except Exception as error:
+            traceback.print_exc()
+            callback.close(RunStatus.FAILED, error=error)
+            if reraise:
+                raise
+            return RunStatus.FAILED
+        status, reason = _verdict(spec.plan, metrics)
+        callback.close(status, reason)
+        return status
+
+
+def _train(
+    spec: RunSpec, folder: Path, sink: ArrowSink, callback: ProvenanceCallback
+) -> Mapping[str, float]:
+    """Fit, then test; return the last value of every metric that the fit logged."""
+    seed_run(spec.point.seed)
+    data = build_data(spec.config)
+    module = build_module(spec.config, data)
+    trainer = build_trainer(spec.config, folder, callback)
+    sink.ranks = trainer.world_size
+    if trainer.world_size > 1:
+        set_joined_run(spec.to_joined())
+    trainer.fit(module, datamodule=data)
+    metrics = {name: float(value) for name, value in trainer.callback_metrics.items()}
+    if spec.config.test and is_overridden("test_step", module):
+        trainer.test(module, datamodule=data, ckpt_path=_best_checkpoint(trainer), verbose=False)
+    return metrics
+
+
+def _best_checkpoint(trainer: Trainer) -> str | None:
+    """Return the path of the checkpoint to test, or None for the weights as the fit left them."""
+    return getattr(trainer.checkpoint_callback, "best_model_path", None) or None
+
+
+def _verdict(plan: Plan, metrics: Mapping[str, float]) -> tuple[RunStatus, str | None]:
+    """Judge a fit that ended by itself: a sweep cannot use an objective that is no number."""
+    objective = plan.objective.metric
+    if objective not in metrics:
+        if len(plan.points) == 1:
+            return RunStatus.FINISHED, None
+        known = ", ".join(sorted(metrics)) or "nothing"
+        reason = f"objective '{objective}' was never logged{nearest(objective, metrics)} ({known})"
+        return RunStatus.FAILED, reason
+    if not math.isfinite(metrics[objective]):
+        return RunStatus.DIVERGED, f"{objective} is {metrics[objective]}"
+    return RunStatus.FINISHED, None
+
+
+def _write_config(folder: Path, spec: RunSpec) -> None:
+    resolved = redact_value("", OmegaConf.to_container(spec.config, resolve=True))
+    (folder / "config.yaml").write_text(OmegaConf.to_yaml(OmegaConf.create(resolved)))
+    words = [redact_override(word) for word in spec.overrides]
+    (folder / "overrides.yaml").write_text(OmegaConf.to_yaml(OmegaConf.create(words)))
+
+
+def _options(config: DictConfig) -> CaptureOptions:
+    return CaptureOptions(
+        level=config.capture.level,
+        include=tuple(config.capture.include),
+        exclude=tuple(config.capture.exclude),
+        strict=config.capture.strict,
+    )
+
+
+def _context(spec: RunSpec) -> RunContext:
+    return RunContext(
+        run_id=spec.point.run_id,
+        seed=spec.point.seed,
+        command=spec.plan.command,
+        launcher=spec.launcher,
+        config=tuple(Leaf(leaf.name, leaf.value, leaf.origin, leaf.source) for leaf in spec.leaves),
+        reason=spec.config.reason,
+    )

@@ -1,0 +1,16 @@
+"""The one place that makes a run's randomness its own."""
+
+from __future__ import annotations
+
+import warnings
+
+__all__ = ["seed_run"]
+
+
+def seed_run(seed: int) -> None:
+    """Seed Python, NumPy and torch, and the workers of every DataLoader made afterwards."""
+    from lightning.fabric.utilities.seed import seed_everything
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        seed_everything(seed, workers=True, verbose=False)

@@ -1,0 +1,99 @@
+"""A whole sweep: planned, written down, launched, and counted."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from hydra.core.plugins import Plugins
+from hydra.types import HydraContext, TaskFunction
+from omegaconf import DictConfig, open_dict
+
+from provrunner.compose import build_plan, check_sweep, job_overrides
+from provrunner.log import (
+    claim_sweep_folder,
+    create_sweep_folder,
+    run_folder,
+    run_status,
+    write_plan,
+)
+from provrunner.plan import Plan
+from provrunner.run.signals import Stopped, raise_on_stop
+from provrunner.run.words import redact_override
+from provrunner.schema import RunStatus
+
+__all__ = ["Outcome", "run_plan"]
+
+_AS_PLANNED = {RunStatus.FINISHED, RunStatus.PRUNED}
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a sweep ended.
+
+    Attributes:
+        folder: the sweep folder.
+        statuses: runs by status; `planned` are those that never started.
+        stopped: the exit code of the signal that ended it, None where it ended by itself.
+    """
+
+    folder: Path
+    statuses: Mapping[RunStatus, int]
+    stopped: int | None = None
+
+    @property
+    def exit_code(self) -> int:
+        """0 when every run ended as planned, 128 + signal when stopped, else 1."""
+        if self.stopped is not None:
+            return self.stopped
+        return 0 if _AS_PLANNED.issuperset(self.statuses) else 1
+
+
+def run_plan(
+    hydra_context: HydraContext,
+    task_function: TaskFunction,
+    config: DictConfig,
+    arguments: Sequence[str],
+) -> Outcome:
+    """Plan a sweep, check all of it, write the plan, and run it with the configured launcher.
+
+    Raises:
+        ConfigError: something cannot be run as declared; nothing was written.
+        LogError: the sweep folder cannot be made; nothing was written.
+    """
+    now = datetime.now(UTC)
+    created = now.isoformat(timespec="seconds").replace("+00:00", "Z")
+    draft = build_plan(config, arguments, sweep_id="", created=created, command=_command(arguments))
+    check_sweep(config, arguments, draft)
+    folder = _make_folder(config, draft.name, now)
+    plan = replace(draft, sweep_id=folder.name)
+    write_plan(folder, plan)
+    with open_dict(config):
+        config.run.folder = str(folder)
+    launcher = Plugins.instance().instantiate_launcher(
+        hydra_context=hydra_context, task_function=task_function, config=config
+    )
+    stopped = None
+    with raise_on_stop():
+        try:
+            launcher.launch(job_overrides(plan, arguments, folder), 0)
+        except Stopped as stop:
+            stopped = stop.exit_code
+    return Outcome(folder, _statuses(folder, plan), stopped)
+
+
+def _make_folder(config: DictConfig, name: str, now: datetime) -> Path:
+    if config.folder is None:
+        return create_sweep_folder(Path(config.output), name, now=now)
+    return claim_sweep_folder(Path(config.folder))
+
+
+def _statuses(folder: Path, plan: Plan) -> Mapping[RunStatus, int]:
+    return Counter(run_status(run_folder(folder, point.run_id))[0] for point in plan.points)
+
+
+def _command(arguments: Sequence[str]) -> tuple[str, ...]:
+    return ("python", "-m", "provrunner", *(redact_override(word) for word in arguments))

@@ -1,0 +1,23 @@
+"""How a process learns that it is a further rank of a run."""
+
+from provrunner.compose.environment import JoinedRun, available_cores, joined_run, set_joined_run
+
+RUN = JoinedRun(folder="outputs/x", number=3, config="seed: 0\n")
+
+
+def test_a_rank_above_zero_finds_the_run_it_belongs_to():
+    environ = {"LOCAL_RANK": "1"}
+    set_joined_run(RUN, environ)
+    assert joined_run(environ) == RUN
+
+
+def test_rank_zero_and_plain_processes_start_on_their_own():
+    environ: dict[str, str] = {}
+    set_joined_run(RUN, environ)
+    assert joined_run(environ) is None
+    assert joined_run({**environ, "LOCAL_RANK": "0"}) is None
+    assert joined_run({"LOCAL_RANK": "1"}) is None
+
+
+def test_there_is_always_a_core():
+    assert available_cores() >= 1
