@@ -1,6 +1,7 @@
 """What happened in a run, kept as Arrow files that survive the death of their writer."""
 
 from provrunner.log.folder import (
+    claim_sweep_folder,
     create_sweep_folder,
     find_sweep,
     read_plan,
@@ -10,6 +11,7 @@ from provrunner.log.folder import (
 )
 
 __all__ = [
+    "claim_sweep_folder",
     "create_sweep_folder",
     "find_sweep",
     "read_plan",

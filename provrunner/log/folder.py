@@ -15,6 +15,7 @@ __all__ = [
     "EVENTS_FILE",
     "METRICS_FILE",
     "SEAL_FILE",
+    "claim_sweep_folder",
     "create_sweep_folder",
     "find_sweep",
     "journal_name",
@@ -63,6 +64,30 @@ def create_sweep_folder(root: Path, name: str, *, now: datetime) -> Path:
     except OSError as error:
         raise LogError(f"cannot make a sweep folder in {parent}: {error.strerror}") from error
     raise LogError(f"cannot make a sweep folder in {parent}: {_ATTEMPTS} names were taken")
+
+
+def claim_sweep_folder(folder: Path) -> Path:
+    """Make exactly `folder` with an empty `runs/`, for this sweep alone.
+
+    A folder that exists and is empty is taken.
+
+    Raises:
+        LogError: it holds another sweep or other files, or cannot be made; it is left as it was.
+    """
+    if (folder / _PLAN_FILE).exists():
+        owner = read_plan(folder)
+        raise LogError(
+            f"{folder} already holds the sweep '{owner.name}' of {owner.created}; "
+            "name another folder, or leave it out for a new one"
+        )
+    try:
+        if folder.is_dir() and any(folder.iterdir()):
+            raise LogError(f"{folder} is not empty and holds no sweep; name an empty or new folder")
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / _RUNS).mkdir()
+    except OSError as error:
+        raise LogError(f"cannot make the sweep folder {folder}: {error.strerror}") from error
+    return folder
 
 
 def find_sweep(path: Path | None) -> Path:
