@@ -138,8 +138,12 @@ def compose_config(
             raise explain(error, plain, search_folders(), _composed_keys(plain)) from error
 
 
-def parse_overrides(overrides: Sequence[str]) -> list[Override]:
+def parse_overrides(overrides: Sequence[str], where: str = "command line") -> list[Override]:
     """Parse overrides one by one.
+
+    Args:
+        overrides: in Hydra's grammar.
+        where: what they came from, for errors.
 
     Raises:
         ConfigError: an override that Hydra's grammar does not allow.
@@ -154,7 +158,7 @@ def parse_overrides(overrides: Sequence[str]) -> list[Override]:
         try:
             parsed.extend(parser.parse_overrides([override]))
         except COMPOSITION_ERRORS as error:
-            raise explain_override(error, override) from error
+            raise explain_override(error, override, where) from error
     return parsed
 
 

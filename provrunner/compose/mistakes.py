@@ -6,7 +6,6 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException, MissingConfigException, OverrideParseException
 from omegaconf.errors import (
     OmegaConfBaseException,
@@ -48,13 +47,15 @@ def explain(
     return _other(error, overrides)
 
 
-def explain_override(error: BaseException, override: str) -> ConfigError:
+def explain_override(
+    error: BaseException, override: str, where: str = _COMMAND_LINE
+) -> ConfigError:
     """Return the error to raise for an override that cannot be parsed."""
     lines = [line for line in str(error).splitlines() if line and not line.startswith("See http")]
     detail = " ".join(line.strip() for line in lines if line.strip("^ "))
     detail = detail.replace("LexerNoViableAltException: ", "unexpected character in ")
     return ConfigError(
-        f"{_COMMAND_LINE}: {override!r} is no override such as key=value or key=choice(a, b): {detail}"
+        f"{where}: {override!r} is not of the form key=value or key=choice(a, b): {detail}"
     )
 
 

@@ -1,0 +1,235 @@
+"""Plan a sweep's runs: every point with its values and seed, before the first run starts."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping, Sequence
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from provrunner.compose.axes import Axis, command_line_axes, file_axes, list_axes
+from provrunner.compose.declaration import Declaration, read_declaration
+from provrunner.compose.load import group_options, parse_overrides
+from provrunner.compose.mistakes import explain_interpolation
+from provrunner.compose.values import to_override
+from provrunner.errors import ConfigError
+from provrunner.ids import canonical_json, digest, run_id, trial_id
+from provrunner.plan import Hyperparameter, Plan, Point
+
+__all__ = ["build_plan", "job_overrides"]
+
+_MAX_RUNS = 1000
+_MAX_SEED = 2**32 - 1
+_NOT_OF_THE_RESULT = ("folder", "hydra", "output", "reason", "run", "yes")
+_PLAIN_NAME = re.compile(r"\w[\w.-]{0,99}")
+
+
+def build_plan(
+    cfg: DictConfig,
+    arguments: Sequence[str],
+    *,
+    sweep_id: str,
+    created: str,
+    command: Sequence[str],
+) -> Plan:
+    """Plan all runs of a sweep, ordered by trial and then by replicate.
+
+    Args:
+        cfg: the configuration composed without the axes.
+        arguments: the overrides of the command line; axes among them replace those of the sweep
+            file, and a plain value for an axis of the file fixes it.
+        sweep_id: unique name of the sweep.
+        created: UTC time in ISO 8601.
+        command: the command line as it is to be kept, without secrets.
+
+    Raises:
+        ConfigError: the sweep cannot be planned as declared.
+    """
+    declared = read_declaration(cfg, arguments)
+    axes = _axes(declared, arguments)
+    given = _given_seeds(axes.pop("seed", None))
+    replicates = len(given) or declared.replicates
+    _check_size(declared, axes, replicates, is_confirmed=cfg.get("yes") is True)
+    base = _base_seed(cfg, replicates)
+    points: list[Point] = []
+    for values in _trials(declared, axes):
+        trial = trial_id(values)
+        for replicate in range(replicates):
+            seed = base + replicate
+            if given:
+                seed = given[replicate]
+            elif declared.seeds == "independent":
+                seed = _independent_seed(base, replicate, trial)
+            number = len(points)
+            name = run_id(number, values, seed)
+            points.append(Point(number, name, trial, replicate, seed, values))
+    return Plan(
+        sweep_id=sweep_id,
+        name=_name(declared, cfg),
+        created=created,
+        objective=declared.objective,
+        design=declared.design if axes else "single",
+        hyperparameters=tuple(_hyperparameter(axis, cfg) for axis in axes.values()),
+        points=tuple(points),
+        replicates=replicates,
+        seeds="common" if given else declared.seeds,
+        command=tuple(command),
+        config_sha256=_config_digest(cfg),
+    )
+
+
+def job_overrides(plan: Plan, arguments: Sequence[str], folder: Path) -> list[list[str]]:
+    """Return the overrides that compose each planned run's configuration, in the plan's order.
+
+    Args:
+        plan: what `build_plan` gave for the same arguments.
+        arguments: the overrides of the command line.
+        folder: the sweep's folder.
+    """
+    keys = {axis.name: axis.grammar.partition("=")[0] for axis in plan.hyperparameters}
+    replaced = {*keys, "seed", "run.folder", "run.number"}
+    kept = [
+        text
+        for text, parsed in zip(arguments, parse_overrides(arguments), strict=True)
+        if not parsed.is_sweep_override() and parsed.key_or_group not in replaced
+    ]
+    return [
+        [
+            *kept,
+            *(to_override(keys[name], value) for name, value in point.values.items()),
+            f"seed={point.seed}",
+            to_override("run.folder", str(folder)),
+            f"run.number={point.run}",
+        ]
+        for point in plan.points
+    ]
+
+
+def _axes(declared: Declaration, arguments: Sequence[str]) -> dict[str, Axis]:
+    """Merge the file's axes with the command line's; `seed` may be one of them."""
+    plain = [one for one in parse_overrides(arguments) if not one.is_sweep_override()]
+    fixed = {one.key_or_group for one in plain}
+    given = command_line_axes(arguments)
+    if declared.design == "list":
+        further = [name for name in given if name != "seed"]
+        if further:
+            raise ConfigError(
+                f"command line: {further[0]!r} cannot be an axis beside sweep.points of "
+                f"{declared.where}; give it in the points, or set sweep.design=grid"
+            )
+        points = _without(declared.points, fixed)
+        return list_axes(points, declared.where) | given
+    axes = file_axes(declared.params, declared.where)
+    return {name: axis for name, axis in axes.items() if name not in fixed} | given
+
+
+def _without(points: Sequence[Mapping[str, Any]], fixed: set[str]) -> list[dict[str, Any]]:
+    return [{key: point[key] for key in point if key not in fixed} for point in points]
+
+
+def _trials(declared: Declaration, axes: Mapping[str, Axis]) -> list[dict[str, Any]]:
+    if declared.design == "list":
+        return [{name: point[name] for name in axes} for point in declared.points]
+    levels = product(*(axis.levels for axis in axes.values()))
+    return [dict(zip(axes, values, strict=True)) for values in levels]
+
+
+def _check_size(
+    declared: Declaration, axes: Mapping[str, Axis], replicates: int, *, is_confirmed: bool
+) -> None:
+    trials = math.prod(len(axis.levels) for axis in axes.values())
+    if declared.design == "list":
+        trials = len(declared.points)
+        _check_distinct(_trials(declared, axes), declared.where)
+    runs = trials * replicates
+    if runs > _MAX_RUNS and not is_confirmed:
+        raise ConfigError(
+            f"{declared.where}: {runs} runs = {trials} trials × {replicates} seeds; "
+            f"more than {_MAX_RUNS} need yes=true on the command line"
+        )
+
+
+def _check_distinct(trials: Sequence[Mapping[str, Any]], where: str) -> None:
+    first: dict[str, int] = {}
+    for number, values in enumerate(trials):
+        same = first.setdefault(canonical_json(dict(values)), number)
+        if same != number:
+            raise ConfigError(
+                f"{where}: sweep.points: points {same} and {number} are duplicates: "
+                f"{dict(values)}; for more runs of a point use sweep.replicates"
+            )
+
+
+def _given_seeds(axis: Axis | None) -> tuple[int, ...]:
+    if axis is None:
+        return ()
+    for level in axis.levels:
+        _check_seed(level, 0, axis.where)
+    return axis.levels
+
+
+def _base_seed(cfg: DictConfig, replicates: int) -> int:
+    base = cfg.get("seed")
+    _check_seed(base, replicates - 1, "seed")
+    return int(base)
+
+
+def _check_seed(value: Any, further: int, where: str) -> None:
+    is_int = isinstance(value, int) and not isinstance(value, bool)
+    if not is_int or not 0 <= value <= _MAX_SEED - further:
+        raise ConfigError(
+            f"{where}: {value!r} is no seed; expected a whole number from 0 to {_MAX_SEED - further}"
+        )
+
+
+def _independent_seed(base: int, replicate: int, trial: str) -> int:
+    return int(digest(canonical_json([base, replicate, trial]))[:8], 16)
+
+
+def _name(declared: Declaration, cfg: DictConfig) -> str:
+    choices = OmegaConf.select(cfg, "hydra.runtime.choices") or {}
+    name = declared.name or choices.get("sweep")
+    if name is None:
+        name = "-".join(str(choices[group]) for group in ("model", "data") if choices.get(group))
+    if not isinstance(name, str) or not _PLAIN_NAME.fullmatch(name or "sweep"):
+        raise ConfigError(
+            f"{declared.where}: sweep.name: {name!r} names a folder; "
+            "expected letters, digits, '_', '-' and '.', not first, at most 100"
+        )
+    return name or "sweep"
+
+
+def _hyperparameter(axis: Axis, cfg: DictConfig) -> Hyperparameter:
+    return Hyperparameter(
+        name=axis.name,
+        levels=axis.levels,
+        scale=axis.scale,
+        default=_default(axis.name, cfg),
+        grammar=axis.grammar,
+    )
+
+
+def _default(name: str, cfg: DictConfig) -> Any:
+    if group_options(name.partition("@")[0]):
+        choices = OmegaConf.select(cfg, "hydra.runtime.choices") or {}
+        return choices.get(name)
+    return _plain(cfg, name)
+
+
+def _config_digest(cfg: DictConfig) -> str:
+    """Digest all that may change a run's result."""
+    kept = [str(key) for key in cfg if key not in _NOT_OF_THE_RESULT]
+    return digest(canonical_json({key: _plain(cfg, key) for key in kept}))
+
+
+def _plain(cfg: DictConfig, key: str) -> Any:
+    try:
+        value = OmegaConf.select(cfg, key)
+        return OmegaConf.to_container(value, resolve=True) if OmegaConf.is_config(value) else value
+    except OmegaConfBaseException as error:
+        raise explain_interpolation(error, map(str, cfg)) from error
