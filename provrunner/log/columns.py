@@ -79,13 +79,13 @@ class EventRow:
 def fit_text(text: str) -> bytes:
     """Encode a name as UTF-8; one over 4 KiB is cut and marked with its hash and length.
 
-    Lone surrogates, which no UTF-8 can hold, are written as `\\\\udXXX` escapes.
+    Lone surrogates, which no UTF-8 can hold, are written as Python's escapes.
 
     Example:
         >>> fit_text("val/loss"), len(fit_text("x" * 5000))
         (b'val/loss', 4096)
-        >>> fit_text("x" * 5000)[-40:]
-        b'... [5000 bytes, sha256 4a1db6b7bbb39395]'
+        >>> fit_text("x" * 5000)[-41:]
+        b'... [5000 bytes, sha256 c59d3c0480cc2d71]'
     """
     raw = text.encode("utf-8", "backslashreplace")
     if len(raw) <= _TEXT_BYTES:
@@ -217,7 +217,7 @@ def _numbers(kind: pa.DataType, values: npt.NDArray[Any]) -> pa.Array:
 
 
 def _optional(kind: pa.DataType, dtype: type, values: Sequence[int | None]) -> pa.Array:
-    filled = np.array([0 if value is None else value for value in values], dtype)
+    filled: npt.NDArray[Any] = np.array([value or 0 for value in values], dtype)
     valid = np.packbits([value is not None for value in values], bitorder="little")
     return pa.Array.from_buffers(
         kind, len(values), [pa.py_buffer(valid.tobytes()), pa.py_buffer(filled)]

@@ -57,7 +57,7 @@ def is_alive(owner: Owner, heartbeat: float | None, *, now: float | None = None)
 
     Args:
         owner: who opened the log.
-        heartbeat: time of the last sign of life in seconds since the epoch; None when there is none.
+        heartbeat: time of the last sign of life, in seconds since the epoch; None without one.
         now: the present, on the clock that the heartbeat was taken from.
     """
     here = this_process()

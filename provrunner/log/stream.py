@@ -1,0 +1,148 @@
+"""An Arrow IPC stream that is whole after every write, whatever the disk does."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import zlib
+from collections.abc import Mapping
+from pathlib import Path
+
+import pyarrow as pa
+
+from provrunner.log.messages import (
+    CHAIN,
+    CRC_BODY,
+    CRC_HEAD,
+    END_OF_STREAM,
+    FIRST_ROW,
+    head_checksum,
+)
+
+__all__ = ["StreamFile", "encode_batch", "write_all"]
+
+_COMPRESS_BYTES = 4096
+_PLACES = (b"CRC.HEAD", b"CRC.BODY")
+
+
+class StreamFile:
+    """One live stream: opened exclusively, grown by whole messages, cut back when a write fails.
+
+    Attributes:
+        path: where it lies.
+        rows: row number that the next batch starts with.
+        size: bytes written and known to be whole.
+        broken: a failed write could not be cut back; nothing more may be written.
+    """
+
+    def __init__(self, path: Path, schema: pa.Schema, *, metadata: Mapping[str, str], rows: int):
+        self.path = path
+        self.rows = rows
+        self.size = 0
+        self.broken = False
+        self._digest = hashlib.sha256()
+        self._descriptor = os.open(
+            path, os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_WRONLY | os.O_CLOEXEC, 0o666
+        )
+        try:
+            self._write(schema.with_metadata(dict(metadata)).serialize().to_pybytes())
+        except OSError:
+            os.close(self._descriptor)
+            path.unlink(missing_ok=True)
+            raise
+
+    @property
+    def sha256(self) -> str:
+        """Digest of all bytes written."""
+        return self._digest.hexdigest()
+
+    def append(self, batch: pa.RecordBatch) -> None:
+        """Write a batch with its checksums and chain in one call of the system.
+
+        Raises:
+            OSError: it could not be written; the stream ends before it, or is `broken`.
+        """
+        self._write(encode_batch(batch, first_row=self.rows, sha256_before=self.sha256))
+        self.rows += batch.num_rows
+
+    def finish(self) -> None:
+        """Write the end-of-stream mark."""
+        self._write(END_OF_STREAM)
+
+    def sync(self) -> None:
+        """Wait until the disk has all."""
+        try:
+            os.fsync(self._descriptor)
+        except OSError:
+            # pages the disk refused are marked clean: asking again would be told they are safe
+            self.broken = True
+            raise
+
+    def is_there(self) -> bool:
+        """Say whether the path still names this file."""
+        try:
+            return os.path.samestat(self.path.stat(), os.fstat(self._descriptor))
+        except OSError:
+            return False
+
+    def close(self) -> None:
+        """Give the descriptor back."""
+        os.close(self._descriptor)
+
+    def _write(self, data: bytes) -> None:
+        try:
+            write_all(self._descriptor, data)
+        except OSError:
+            self._cut_back()
+            raise
+        self.size += len(data)
+        self._digest.update(data)
+
+    def _cut_back(self) -> None:
+        try:
+            os.ftruncate(self._descriptor, self.size)
+        except OSError:
+            self.broken = True
+
+
+def encode_batch(batch: pa.RecordBatch, *, first_row: int, sha256_before: str) -> bytes:
+    """Encode a batch as one message that carries its row number, checksums and chain.
+
+    Batches over 4 KiB are compressed with zstd; for smaller ones it costs more than it saves.
+    """
+    compression = "zstd" if batch.nbytes > _COMPRESS_BYTES else None
+    buffer = pa.BufferOutputStream()
+    writer = pa.RecordBatchStreamWriter(
+        buffer, batch.schema, options=pa.ipc.IpcWriteOptions(compression=compression)
+    )
+    writer.write_batch(
+        batch,
+        custom_metadata={
+            FIRST_ROW: str(first_row),
+            CHAIN: sha256_before,
+            CRC_HEAD: _PLACES[0].decode(),
+            CRC_BODY: _PLACES[1].decode(),
+        },
+    )
+    stream = buffer.getvalue().to_pybytes()
+    schema_bytes = 8 + int.from_bytes(stream[4:8], "little")
+    return _with_checksums(stream[schema_bytes:])
+
+
+def write_all(descriptor: int, data: bytes) -> None:
+    """Write all of `data`: one call of the system unless it takes less than all."""
+    written = os.write(descriptor, data)
+    while written < len(data):
+        written += os.write(descriptor, data[written:])
+
+
+def _with_checksums(message: bytes) -> bytes:
+    body = 8 + int.from_bytes(message[4:8], "little")
+    head = message[:body]
+    checksums = (
+        head_checksum(head, *_PLACES).encode(),
+        f"{zlib.crc32(message[body:]):08x}".encode(),
+    )
+    for place, checksum in zip(_PLACES, checksums, strict=True):
+        head = head.replace(place, checksum)
+    return head + message[body:]
