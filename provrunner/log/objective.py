@@ -1,0 +1,94 @@
+"""Find the value of its objective that each run of a sweep reached."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from provrunner.log.epochs import drop_superseded
+from provrunner.log.events import Ints, group_codes, numpy_column
+from provrunner.plan import Objective
+
+__all__ = ["Reached", "find_objectives"]
+
+_STAGES = ("validate", "train", "test")
+
+
+@dataclass(frozen=True, slots=True)
+class Reached:
+    """What a run reached; `value`, `epoch` and `step` are None where it never was finite.
+
+    `last` is the last value logged, `last_step` the step it was logged at.
+    """
+
+    value: float | None
+    epoch: int | None
+    step: int | None
+    last: float
+    last_step: int | None
+
+
+def find_objectives(metrics: pa.Table, objective: Objective) -> dict[str, Reached]:
+    """Return what each run that logged the objective reached, by run id.
+
+    Only values of one stage count: validation without its sanity check; training, then test, where
+    no run of the sweep logged the metric in validation. In training an epoch counts by its last
+    value. Of ranks, the lowest that logged it counts.
+
+    Args:
+        metrics: the public table `metrics`.
+        objective: `at="best"` takes the best finite value, the earliest of equals; `last` the last.
+    """
+    rows = _objective_rows(metrics, objective.metric)
+    values = numpy_column(rows["value"], np.nan)
+    sign = -1.0 if objective.direction == "maximize" else 1.0
+    ranking = sign * values if objective.at == "best" else -np.arange(len(values), dtype=float)
+    finite = np.flatnonzero(np.isfinite(values))
+    # stable: of equal values the earliest comes first
+    by_rank = finite[np.argsort(ranking[finite], kind="stable")]
+    run_ids, steps = rows["run_id"].to_pylist(), rows["step"].to_pylist()
+    epochs = rows["epoch"].to_pylist()
+    best = {run_ids[row]: int(row) for row in reversed(by_rank)}
+    last = {run_id: row for row, run_id in enumerate(run_ids)}
+    reached = {}
+    for run_id, end in last.items():
+        row = best.get(run_id)
+        reached[run_id] = Reached(
+            value=None if row is None else float(values[row]),
+            epoch=None if row is None else epochs[row],
+            step=None if row is None else steps[row],
+            last=float(values[end]),
+            last_step=steps[end],
+        )
+    return reached
+
+
+def _objective_rows(metrics: pa.Table, metric: str) -> pa.Table:
+    # all metrics of training tell where a resumed run began again, not the objective alone
+    training = numpy_column(pc.equal(metrics["stage"], "train"), False)
+    kept = drop_superseded(metrics, training)
+    rows = kept.filter(pc.equal(kept["name"], metric))
+    stages = set(rows["stage"].unique().to_pylist())
+    stage = next((stage for stage in _STAGES if stage in stages), _STAGES[0])
+    rows = _lowest_rank(rows.filter(pc.equal(rows["stage"], stage)))
+    return _last_of_epochs(rows) if stage == "train" else rows
+
+
+def _lowest_rank(rows: pa.Table) -> pa.Table:
+    rank = numpy_column(rows["rank"], 0)
+    if not rank.any():
+        return rows
+    run = group_codes(rows, ("run_id",))
+    lowest = np.full(run.max() + 1, np.iinfo(np.int64).max)
+    np.minimum.at(lowest, run, rank)
+    return rows.filter(pa.array(rank == lowest[run]))
+
+
+def _last_of_epochs(rows: pa.Table) -> pa.Table:
+    codes: Ints = group_codes(rows, ("run_id", "epoch"))
+    last = np.full(codes.max(initial=-1) + 1, -1)
+    last[codes] = np.arange(len(codes))
+    return rows.take(pa.array(np.sort(last), pa.int64()))

@@ -1,0 +1,214 @@
+"""Derive the public table `runs`: how each planned run stands, and what it reached."""
+
+from __future__ import annotations
+
+import math
+import shlex
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from provrunner.ids import canonical_json
+from provrunner.log.events import decode, latest, of_kind, shape_table
+from provrunner.log.objective import Reached, find_objectives
+from provrunner.plan import Plan, Point
+from provrunner.schema import TABLES, LogState, RunStatus
+
+__all__ = ["RunState", "build_runs", "level_column", "level_type"]
+
+_MAX_INT64 = 2**63 - 1
+_TOLD = ("exception", "signal", "code", "model", "dataset")
+_Told = dict[str, dict[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class RunState:
+    """How a run stands, as its folder tells; `log_state` is None where there is no log."""
+
+    run: int
+    run_id: str
+    status: RunStatus
+    log_state: LogState | None = None
+
+
+def build_runs(
+    plan: Plan, marked: pa.Table, metrics: pa.Table, states: Sequence[RunState]
+) -> pa.Table:
+    """Build the public table `runs`: one row a run, and one column a swept hyperparameter.
+
+    A finished run whose objective ended as NaN or infinite is `diverged` and has no objective.
+    A hyperparameter that has the name of another column is left out; `plan` has its values.
+
+    Args:
+        plan: the sweep as declared.
+        marked: the events, as `mark_attempts` gives them.
+        metrics: the public table `metrics`.
+        states: one a run, planned or not; the order of the rows.
+    """
+    points = {point.run_id: point for point in plan.points}
+    begun = _by_run(latest(of_kind(marked, "run_start", "run_end")))
+    told = _by_run(latest(of_kind(marked, *_TOLD)))
+    reached = find_objectives(metrics, plan.objective)
+    rows = []
+    for state in states:
+        run_id = state.run_id
+        row = _identity(state, points.get(run_id)) | _beginning(begun.get(run_id, {}))
+        row |= _contents(told.get(run_id, {}))
+        row["reason"] = _reason(begun.get(run_id, {}), told.get(run_id, {}))
+        rows.append(
+            row | _outcome(state, reached.get(run_id), row["reason"], plan.objective.metric)
+        )
+    run_ids = [state.run_id for state in states]
+    columns = {name: [row.get(name) for row in rows] for name in TABLES["runs"].names}
+    table = shape_table("runs", pa.table({}), columns | _totals(marked, metrics, states))
+    for name, column in _level_columns(plan, [points.get(run_id) for run_id in run_ids]):
+        table = table.append_column(name, column)
+    return table
+
+
+def level_type(values: Iterable[object]) -> pa.DataType:
+    """Return the Arrow type of a hyperparameter that takes these values; None fits any.
+
+    Example:
+        >>> level_type([1, None]), level_type([1, 0.5]), level_type([True, 1])
+        (DataType(int64), DataType(double), DataType(string))
+    """
+    known = [value for value in values if value is not None]
+    flags = sum(isinstance(value, bool) for value in known)
+    if known and flags == len(known):
+        return pa.bool_()
+    if flags or not known or not all(isinstance(value, int | float) for value in known):
+        return pa.utf8()
+    whole = all(isinstance(value, int) and abs(value) <= _MAX_INT64 for value in known)
+    return pa.int64() if whole else pa.float64()
+
+
+def level_column(values: Sequence[Any], kind: pa.DataType) -> pa.Array:
+    """Return values of a hyperparameter as an Arrow column; JSON text where no type fits all."""
+    if kind == pa.float64():
+        return pa.array([None if value is None else float(value) for value in values], kind)
+    if kind != pa.utf8():
+        return pa.array(values, kind)
+    plain = [
+        value if value is None or isinstance(value, str) else canonical_json(value)
+        for value in values
+    ]
+    return pa.array(plain, kind)
+
+
+def _by_run(events: pa.Table) -> dict[str, _Told]:
+    """Return, by run id and kind, the data and time of the last event; of data sets, the first."""
+    told: dict[str, _Told] = {}
+    columns = (events[name].to_pylist() for name in ("run_id", "kind", "time"))
+    for run_id, kind, time, data in zip(*columns, decode(events), strict=True):
+        kinds = told.setdefault(run_id, {})
+        if kind != "dataset" or kind not in kinds:
+            kinds[kind] = data | {"time": time}
+    return told
+
+
+def _identity(state: RunState, point: Point | None) -> dict[str, Any]:
+    row: dict[str, Any] = {"run": state.run, "run_id": state.run_id, "log_state": state.log_state}
+    if point is not None:
+        row |= {"trial_id": point.trial_id, "replicate": point.replicate, "seed": point.seed}
+    return row
+
+
+def _beginning(told: _Told) -> dict[str, Any]:
+    start, end = told.get("run_start", {}), told.get("run_end", {})
+    row = {name: start.get(name) for name in ("attempt", "user", "host", "pid", "world_size")}
+    command = start.get("command")
+    if isinstance(command, list):
+        row["cmd"] = shlex.join(str(word) for word in command)
+    return row | {"start": start.get("time"), "end": end.get("time")}
+
+
+def _contents(told: _Told) -> dict[str, Any]:
+    code, model = told.get("code", {}), told.get("model", {})
+    return {
+        "commit": code.get("commit"),
+        "dirty": code.get("dirty"),
+        "architecture_hash": model.get("architecture_hash"),
+        "parameters": model.get("parameters"),
+        "dataset_digest": told.get("dataset", {}).get("digest"),
+    }
+
+
+def _reason(begun: _Told, told: _Told) -> str | None:
+    stated = begun.get("run_end", {}).get("reason")
+    if stated is not None:
+        return str(stated)
+    if "exception" in told:
+        return f"{told['exception'].get('type')}: {told['exception'].get('message')}"
+    return str(told["signal"].get("name")) if "signal" in told else None
+
+
+def _outcome(
+    state: RunState, reached: Reached | None, reason: str | None, metric: str
+) -> dict[str, Any]:
+    """Return status, reason and objective, which a run that diverged does not have."""
+    status = state.status
+    if status == RunStatus.FINISHED and reached is None:
+        reason = reason or f"{metric} was never logged"
+    if status == RunStatus.FINISHED and reached and not math.isfinite(reached.last):
+        status = RunStatus.DIVERGED
+        reason = reason or f"{metric} was {reached.last} at step {reached.last_step}"
+    row: dict[str, Any] = {"status": status, "reason": reason}
+    if reached and status != RunStatus.DIVERGED:
+        row["objective"] = reached.value
+        row |= {"objective_epoch": reached.epoch, "objective_step": reached.step}
+    return row
+
+
+def _totals(
+    marked: pa.Table, metrics: pa.Table, states: Sequence[RunState]
+) -> dict[str, list[Any]]:
+    """Return the columns of `runs` that count or measure; null for what no log tells."""
+    training = of_kind(marked, "epoch_start", "epoch_end")
+    training = training.filter(pc.equal(training["subject"], "train"))
+    ended = pc.if_else(pc.equal(training["kind"], "epoch_end"), training["epoch"], None)
+    training = training.select(["run_id"]).append_column("ended", ended)
+    steps = pa.concat_tables([table.select(["run_id", "step"]) for table in (marked, metrics)])
+    read = [state.run_id for state in states if state.log_state is not None]
+    nothing = dict.fromkeys(read, 0)
+    by_name = {
+        "duration_s": _aggregate(marked, "elapsed_s", "max"),
+        "steps": _aggregate(steps, "step", "max"),
+        "epochs": _aggregate(training, "ended", "count_distinct"),
+        "metric_rows": nothing | _aggregate(metrics, "step", "count", mode="all"),
+        "gaps": nothing | _lost_rows(marked),
+    }
+    return {
+        name: [values.get(state.run_id) for state in states] for name, values in by_name.items()
+    }
+
+
+def _aggregate(
+    table: pa.Table, column: str, how: str, *, mode: str | None = None
+) -> dict[str, Any]:
+    options = pc.CountOptions(mode=mode) if mode else None
+    grouped = table.group_by("run_id").aggregate([(column, how, options)])
+    return dict(
+        zip(grouped["run_id"].to_pylist(), grouped[f"{column}_{how}"].to_pylist(), strict=True)
+    )
+
+
+def _lost_rows(marked: pa.Table) -> dict[str, int]:
+    gaps = of_kind(marked, "gap")
+    lost: dict[str, int] = {}
+    for run_id, data in zip(gaps["run_id"].to_pylist(), decode(gaps), strict=True):
+        count = data.get("count")
+        lost[run_id] = lost.get(run_id, 0) + (count if isinstance(count, int) else 0)
+    return lost
+
+
+def _level_columns(plan: Plan, points: Sequence[Point | None]) -> Iterator[tuple[str, pa.Array]]:
+    taken = {name.casefold() for name in TABLES["runs"].names}
+    for axis in plan.hyperparameters:
+        values = [None if point is None else point.values.get(axis.name) for point in points]
+        if axis.name.casefold() not in taken:
+            taken.add(axis.name.casefold())
+            yield axis.name, level_column(values, level_type([*values, *axis.levels]))

@@ -1,0 +1,93 @@
+"""Ask a sweep's public tables in SQL."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+
+from provrunner.errors import ConfigError, nearest
+
+if TYPE_CHECKING:
+    import duckdb
+
+__all__ = ["Views", "connect"]
+
+_QUERIES = {"SELECT", "EXPLAIN", "MULTI"}
+_SETTINGS = {
+    "TimeZone": "UTC",
+    "autoinstall_known_extensions": "false",
+    "python_enable_replacements": "false",
+    # DuckDB would spill into `.tmp` of the user's working directory
+    "temp_directory": "",
+}
+
+
+class Views:
+    """An in-memory database of a sweep's tables, each registered when a query first names it."""
+
+    def __init__(self, tables: Mapping[str, pa.Table]) -> None:
+        self._tables = tables
+        self._known: set[str] = set()
+        self._connection = connect({})
+
+    def sql(self, query: str) -> duckdb.DuckDBPyRelation:
+        """Run one query in DuckDB's SQL; `read_parquet` and its like may name files.
+
+        Args:
+            query: a SELECT, `from runs`, DESCRIBE, SHOW, EXPLAIN or PIVOT.
+
+        Raises:
+            ConfigError: it is no single query, or DuckDB refuses it; the message is one line.
+        """
+        import duckdb
+
+        try:
+            self._check(query)
+            self._register(query)
+            answer = self._connection.sql(query)
+        except duckdb.Error as error:
+            raise ConfigError(_explain(str(error), self._tables)) from error
+        if answer is None:
+            raise ConfigError("the query gives no rows")
+        return answer
+
+    def _check(self, query: str) -> None:
+        kinds = [statement.type.name for statement in self._connection.extract_statements(query)]
+        if len(kinds) != 1:
+            raise ConfigError(f"expected one query, found {len(kinds)} statements")
+        if kinds[0] not in _QUERIES:
+            raise ConfigError(
+                f"{kinds[0]} is no query; tables are read only, begin with SELECT or FROM"
+            )
+
+    def _register(self, query: str) -> None:
+        words = set(re.findall(r"\w+", query.casefold()))
+        named = [name for name in self._tables if name in words]
+        # a query such as SHOW TABLES names none and may mean any
+        for name in named or list(self._tables):
+            if name not in self._known:
+                self._connection.register(name, self._tables[name])
+                self._known.add(name)
+
+
+def connect(tables: Mapping[str, pa.Table]) -> duckdb.DuckDBPyConnection:
+    """Open an in-memory DuckDB connection in which each table is a view of its name."""
+    import duckdb
+
+    connection = duckdb.connect(config=dict(_SETTINGS))
+    for name, table in tables.items():
+        connection.register(name, table)
+    return connection
+
+
+def _explain(message: str, tables: Mapping[str, pa.Table]) -> str:
+    """Put DuckDB's message on one line, without its excerpt of the query."""
+    text = " ".join(message.partition("\n\nLINE")[0].split())
+    unknown = re.match(r"Catalog Error: Table with name (\S+) does not exist!", text)
+    if unknown is None:
+        return text
+    hint = nearest(unknown[1].casefold(), tables) or f"; there are {', '.join(sorted(tables))}"
+    return f"there is no table {unknown[1]}{hint}"
