@@ -51,7 +51,7 @@ class SweepTables(Mapping[str, pa.Table]):
     """
 
     def __init__(self, plan: Plan, logs: Logs) -> None:
-        self._plan = plan
+        self.plan = plan
         self._logs = logs
         self._made: dict[str, pa.Table] = {}
 
@@ -71,11 +71,11 @@ class SweepTables(Mapping[str, pa.Table]):
         return mark_attempts(self._logs.events)
 
     def _runs(self) -> pa.Table:
-        return build_runs(self._plan, self._marked, self._logs.metrics, self._logs.states)
+        return build_runs(self.plan, self._marked, self._logs.metrics, self._logs.states)
 
 
 _BUILDERS: Mapping[str, Callable[[SweepTables], pa.Table]] = {
-    "plan": lambda tables: build_plan(tables._plan),
+    "plan": lambda tables: build_plan(tables.plan),
     "runs": SweepTables._runs,
     "params": lambda tables: build_params(tables._marked),
     "epochs": lambda tables: build_epochs(tables._marked, tables["metrics"]),

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from provrunner.errors import ConfigError, nearest
+from provrunner.schema import TABLES
 
 if TYPE_CHECKING:
     import duckdb
@@ -26,12 +27,13 @@ _SETTINGS = {
 
 
 class Views:
-    """An in-memory database of a sweep's tables, each registered when a query first names it."""
+    """An in-memory database of a sweep's public tables, each made when a query first names it."""
 
     def __init__(self, tables: Mapping[str, pa.Table]) -> None:
         self._tables = tables
         self._known: set[str] = set()
-        self._connection = connect({})
+        # so that SHOW TABLES tells them all, and a misspelt name is met by the right one
+        self._connection = connect({name: TABLES[name].empty_table() for name in tables})
 
     def sql(self, query: str) -> duckdb.DuckDBPyRelation:
         """Run one query in DuckDB's SQL; `read_parquet` and its like may name files.
@@ -65,12 +67,9 @@ class Views:
 
     def _register(self, query: str) -> None:
         words = set(re.findall(r"\w+", query.casefold()))
-        named = [name for name in self._tables if name in words]
-        # a query such as SHOW TABLES names none and may mean any
-        for name in named or list(self._tables):
-            if name not in self._known:
-                self._connection.register(name, self._tables[name])
-                self._known.add(name)
+        for name in words & self._tables.keys() - self._known:
+            self._connection.register(name, self._tables[name])
+            self._known.add(name)
 
 
 def connect(tables: Mapping[str, pa.Table]) -> duckdb.DuckDBPyConnection:

@@ -4,6 +4,7 @@ import json
 import math
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pyarrow as pa
 import pytest
@@ -596,3 +597,16 @@ def test_a_variable_of_the_program_is_no_table(views):
 def test_connect_registers_each_table_by_its_name():
     connection = connect({"runs": pa.table({"run": [1, 2]})})
     assert connection.sql("select sum(run) from runs").fetchall() == [(3,)]
+
+
+# docs
+
+
+def test_the_docs_name_every_table_and_column_with_its_meaning():
+    text = (Path(__file__).parents[2] / "docs" / "tables.md").read_text(encoding="utf-8")
+    documented = {}
+    for section in text.split("\n## ")[1:]:
+        title, *lines = section.splitlines()
+        cells = [line.strip("|").split("|") for line in lines if line.startswith("| ")][1:]
+        documented[title] = [name.strip() for name, _, meaning in cells if meaning.strip()]
+    assert documented == {name: schema.names for name, schema in TABLES.items()}
