@@ -1,0 +1,186 @@
+"""Least squares in the orthonormal basis, with the type III test of each component."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import special
+
+from provrunner.sensitivity.basis import Floats, Ints
+from provrunner.sensitivity.design import Design, Term
+
+__all__ = ["ErrorTerm", "Fit", "TermTest", "covariance", "fit_model", "holm", "component_test"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Fit:
+    """A least-squares fit.
+
+    Attributes:
+        inverse: `(X'X)^-1`, (p, p).
+        projection: `(X'X)^-1 X'`, (p, n): what turns an objective into coefficients.
+        leverage: (n,).
+        residuals: (n,).
+        spans: the coefficients of each component.
+        seeds: the coefficients of the seed block.
+        floor: sums of squares up to here are rounding.
+    """
+
+    coefficients: Floats
+    inverse: Floats
+    projection: Floats
+    leverage: Floats
+    residuals: Floats
+    spans: dict[Term, slice]
+    seeds: slice
+    floor: float
+
+    @property
+    def rss(self) -> float:
+        """Residual sum of squares, 0 where it is rounding."""
+        rss = float(self.residuals @ self.residuals)
+        return rss if rss > self.floor else 0.0
+
+    @property
+    def df(self) -> int:
+        """Residual degrees of freedom."""
+        return self.residuals.size - self.coefficients.size
+
+    def rows(self, span: slice) -> Floats:
+        """Return the contrasts that pick the coefficients of a span."""
+        return np.asarray(np.eye(self.coefficients.size)[span])
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ErrorTerm:
+    """What effects are tested against.
+
+    Attributes:
+        variance: of one run.
+        df: its degrees of freedom.
+        weights: each run's own variance by HC3 when variances differ, else None.
+        groups: trial of each run, for the degrees of freedom of sums of `weights`.
+    """
+
+    variance: float
+    df: int
+    weights: Floats | None = None
+    groups: Ints | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TermTest:
+    """A component's variance and its test.
+
+    Attributes:
+        variance: unbiased, may be negative.
+        df: degrees of freedom of the component.
+        scale: expected sum of squared coefficients when there is no effect, on these `df1` and `df2`.
+        ratio: sum of squared coefficients over `scale`: the F that shares' intervals are made of.
+    """
+
+    variance: float
+    df: int
+    f: float
+    p: float
+    scale: float
+    ratio: float
+    df1: float
+    df2: float
+
+
+def fit_model(design: Design, y: Floats) -> Fit:
+    """Fit the constant, the seed block and the design's components to an objective.
+
+    Args:
+        y: (n_runs,) in the order of the design's runs.
+    """
+    blocks = [np.ones((y.size, 1)), design.seed_columns, *map(design.term_columns, design.terms)]
+    stops = np.cumsum([block.shape[1] for block in blocks])
+    spans = [slice(int(a), int(b)) for a, b in zip(stops[:-1], stops[1:], strict=True)]
+    matrix = np.hstack(blocks)
+    q, r = np.linalg.qr(matrix)
+    inverse_r = np.linalg.inv(r)
+    coefficients = inverse_r @ (q.T @ y)
+    return Fit(
+        coefficients=coefficients,
+        inverse=inverse_r @ inverse_r.T,
+        projection=inverse_r @ q.T,
+        leverage=np.minimum((q**2).sum(axis=1), 1.0),
+        residuals=y - matrix @ coefficients,
+        spans=dict(zip(design.terms, spans[1:], strict=True)),
+        seeds=spans[0],
+        floor=rounding_floor(y),
+    )
+
+
+def rounding_floor(y: Floats) -> float:
+    """Return the sum of squares that rounding alone may leave."""
+    return float(y.size * (1e-14 * np.abs(y).max(initial=0.0)) ** 2)
+
+
+def covariance(fit: Fit, error: ErrorTerm, rows: Floats) -> tuple[Floats, float]:
+    """Return the covariance of contrasts `rows @ coefficients`, with its degrees of freedom.
+
+    Classical with one variance. With HC3 weights (MacKinnon and White 1985) the degrees of freedom of its
+    trace are Satterthwaite's (1946) over the trials' own variances; a trial's only run has the common one.
+
+    Args:
+        rows: (contrasts, coefficients).
+    """
+    if error.weights is None or error.groups is None:
+        return error.variance * (rows @ fit.inverse @ rows.T), float(error.df)
+    linear = rows @ fit.projection
+    table = np.asarray((linear * error.weights) @ linear.T)
+    parts = (linear**2).sum(axis=0) * error.weights
+    by_trial = np.bincount(error.groups, parts)
+    alone = np.bincount(error.groups) == 1
+    freedom = np.where(alone, error.df, np.bincount(error.groups, 1 - fit.leverage))
+    spread = float((by_trial**2 / freedom).sum())
+    df = float(by_trial.sum()) ** 2 / spread if spread > 0 else float(error.df)
+    return table, min(max(df, 1.0), float(error.df))
+
+
+def component_test(fit: Fit, error: ErrorTerm, span: slice) -> TermTest:
+    """Estimate and test the component that a span of coefficients makes.
+
+    `V = sum(b^2) - s^2 tr(C)`, unbiased. With one variance the test is Wald's type III F. With
+    unequal ones it is the ANOVA-type statistic `sum(b^2) / tr(C)` on the HC3 covariance with Box's
+    degrees of freedom (Brunner, Dette and Munk 1997), which holds its level where Wald's does not:
+    with few runs a trial, HC3's inverse is too noisy.
+    """
+    b = fit.coefficients[span]
+    rows = fit.rows(span)
+    squares = float(b @ b)
+    inverse = fit.inverse[span, span]
+    table, df2 = covariance(fit, error, rows)
+    scale = float(np.trace(table))
+    variance = squares - error.variance * float(np.trace(inverse))
+    if scale <= 0:
+        is_real = float(b @ np.linalg.solve(inverse, b)) > fit.floor
+        f, p = (np.inf, 0.0) if is_real else (0.0, 1.0)
+        return TermTest(variance if is_real else 0.0, b.size, f, p, 0.0, f, b.size, df2)
+    ratio = squares / scale
+    if error.weights is None:
+        df1 = float(b.size)
+        f = float(b @ np.linalg.solve(inverse, b)) / b.size / error.variance
+    else:
+        df1, f = scale**2 / float((table**2).sum()), ratio
+    p = float(special.fdtrc(df1, df2, f))
+    return TermTest(variance, b.size, f, p, scale, ratio, df1, df2)
+
+
+def holm(p: list[float]) -> list[float]:
+    """Adjust p-values for their number (Holm 1979).
+
+    Example:
+        >>> holm([0.01, 0.04, 0.03])
+        [0.03, 0.06, 0.06]
+    """
+    adjusted = [0.0] * len(p)
+    largest = 0.0
+    for rank, i in enumerate(sorted(range(len(p)), key=lambda i: p[i])):
+        largest = max(largest, min(1.0, (len(p) - rank) * p[i]))
+        adjusted[i] = largest
+    return adjusted

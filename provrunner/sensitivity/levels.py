@@ -1,0 +1,80 @@
+"""The levels of a hyperparameter, however a table spells them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from provrunner.ids import canonical_json
+
+__all__ = ["level_key", "level_lookup", "match_level", "order_levels"]
+
+
+def level_key(value: object) -> str:
+    """Name a level so that equal levels share a name and no others do.
+
+    Numbers are equal by value (1 and 1.0), a number never equals a text or a truth value, and null is
+    a level of its own.
+
+    Example:
+        >>> level_key(1) == level_key(1.0), level_key(1) == level_key(True), level_key(None)
+        (True, False, 'null')
+    """
+    match value:
+        case None:
+            return "null"
+        case bool():
+            return f"bool:{value}"
+        case int() | float():
+            return f"number:{float(value)!r}"
+        case str():
+            return f"text:{value}"
+        case _:
+            return f"json:{canonical_json(value)}"
+
+
+def level_lookup(levels: Iterable[Any]) -> dict[str, Any]:
+    """Map every spelling of the declared levels (itself, its text, its JSON) to the level."""
+    levels = tuple(levels)
+    lookup = {level_key(level): level for level in levels}
+    for level in levels:
+        lookup.setdefault(level_key(str(level)), level)
+        lookup.setdefault(level_key(canonical_json(level)), level)
+    return lookup
+
+
+def match_level(value: object, lookup: Mapping[str, Any]) -> Any:
+    """Return the declared level that a table's value stands for, or the value when there is none.
+
+    Example:
+        >>> match_level("1e-3", level_lookup([0.001, 0.01]))
+        0.001
+    """
+    key = level_key(value)
+    if key in lookup or not isinstance(value, str):
+        return lookup.get(key, value)
+    try:
+        return lookup.get(level_key(json.loads(value)), value)
+    except ValueError:
+        return value
+
+
+def order_levels(values: Iterable[Any], declared: Sequence[Any]) -> tuple[Any, ...]:
+    """Return the distinct values: declared ones in their order, then others by type and size.
+
+    Example:
+        >>> order_levels([3, 1, 2, 1], declared=(2, 1))
+        (2, 1, 3)
+    """
+    seen = {level_key(value): value for value in values}
+    known = [level for level in declared if level_key(level) in seen]
+    names = {level_key(level) for level in known}
+    others = [value for key, value in seen.items() if key not in names]
+    return (*known, *sorted(others, key=_order))
+
+
+def _order(value: object) -> tuple[str, float, str]:
+    key = level_key(value)
+    number = float(value) if isinstance(value, int | float) else 0.0
+    return key.partition(":")[0], number, key

@@ -1,0 +1,69 @@
+"""What a sweep declared: its objective and the hyperparameters that it varied."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+__all__ = ["Parameter", "Study"]
+
+_DIRECTIONS = ("minimize", "maximize")
+_SCALES = ("linear", "log", "categorical")
+_SEEDS = ("common", "independent")
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """One swept hyperparameter.
+
+    Attributes:
+        name: its configuration path, such as `optimizer.lr`.
+        levels: the values declared, in the order declared.
+        scale: `log` or `linear` for numbers, `categorical` for the rest.
+        default: what the composed configuration holds without the sweep. None is unknown, unless
+            None is one of the levels.
+    """
+
+    name: str
+    levels: tuple[Any, ...]
+    scale: str = "categorical"
+    default: Any = None
+
+    def __post_init__(self) -> None:
+        """Refuse an unknown scale."""
+        _check_choice("scale", self.scale, _SCALES)
+
+
+@dataclass(frozen=True, slots=True)
+class Study:
+    """What a sweep is judged by, over which hyperparameters, with which seeds.
+
+    Attributes:
+        name: what the user calls the sweep.
+        metric: the name of the objective.
+        direction: `minimize` or `maximize`.
+        seeds: `common` when all trials share their seeds (a block in the analysis), else `independent`.
+        planned: runs that the sweep promised.
+    """
+
+    name: str
+    metric: str
+    direction: str
+    parameters: tuple[Parameter, ...]
+    seeds: str = "common"
+    planned: int = 0
+
+    def __post_init__(self) -> None:
+        """Refuse an unknown direction or kind of seeds."""
+        _check_choice("direction", self.direction, _DIRECTIONS)
+        _check_choice("seeds", self.seeds, _SEEDS)
+
+    @property
+    def sign(self) -> float:
+        """1 where lower is better, -1 where higher is better."""
+        return 1.0 if self.direction == "minimize" else -1.0
+
+
+def _check_choice(field: str, value: str, choices: tuple[str, ...]) -> None:
+    if value not in choices:
+        raise ValueError(f"{field} is {value!r}; expected one of {', '.join(choices)}")
