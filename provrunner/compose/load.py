@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
@@ -20,6 +20,7 @@ from provrunner.errors import ConfigError, nearest
 __all__ = [
     "CONFIG_NAME",
     "compose_config",
+    "config_keys",
     "config_folder",
     "extend_search_path",
     "group_options",
@@ -114,6 +115,7 @@ def compose_config(
     *,
     config_dir: Path | None = None,
     return_hydra_config: bool = False,
+    sources: Mapping[str, str] | None = None,
 ) -> DictConfig:
     """Compose the configuration as Hydra would for one run.
 
@@ -122,6 +124,7 @@ def compose_config(
             their grammar, then left out: they are the plan's axes.
         config_dir: searched in place of `./conf`.
         return_hydra_config: keep the node `hydra`, with the choice made in each group.
+        sources: what an override came from where that is not the command line, for errors.
 
     Raises:
         ConfigError: with the file or override that is wrong, and the nearest name.
@@ -135,7 +138,9 @@ def compose_config(
         try:
             return _compose(plain, return_hydra_config=return_hydra_config)
         except COMPOSITION_ERRORS as error:
-            raise explain(error, plain, search_folders(), _composed_keys(plain)) from error
+            origins = {text: (sources or {}).get(text, "command line") for text in plain}
+            keys = _composed_keys(plain)
+            raise explain(error, origins, search_folders(), keys) from error
 
 
 def parse_overrides(overrides: Sequence[str], where: str = "command line") -> list[Override]:
@@ -162,6 +167,17 @@ def parse_overrides(overrides: Sequence[str], where: str = "command line") -> li
     return parsed
 
 
+def config_keys(cfg: DictConfig) -> tuple[str, ...]:
+    """Return the path of every node and value of a configuration.
+
+    Example:
+        >>> from omegaconf import OmegaConf
+        >>> config_keys(OmegaConf.create({"optimizer": {"lr": 0.1}}))
+        ('optimizer', 'optimizer.lr')
+    """
+    return tuple(_all_keys(cfg, ""))
+
+
 def _compose(overrides: list[str], *, return_hydra_config: bool) -> DictConfig:
     with initialize_config_dir(str(package_conf()), job_name="provrunner", version_base="1.3"):
         return compose(CONFIG_NAME, overrides, return_hydra_config=return_hydra_config)
@@ -176,17 +192,17 @@ def _composed_keys(overrides: Sequence[str]) -> tuple[str, ...]:
     ]
     for attempt in (groups, []):
         try:
-            return tuple(_keys(_compose(attempt, return_hydra_config=False)))
+            return config_keys(_compose(attempt, return_hydra_config=False))
         except COMPOSITION_ERRORS:
             continue
     return ()
 
 
-def _keys(node: DictConfig, prefix: str = "") -> Iterator[str]:
+def _all_keys(node: DictConfig, prefix: str) -> Iterator[str]:
     for key, value in node.items_ex(resolve=False):
         yield f"{prefix}{key}"
         if isinstance(value, DictConfig) and not (value._is_none() or value._is_missing()):
-            yield from _keys(value, f"{prefix}{key}.")
+            yield from _all_keys(value, f"{prefix}{key}.")
 
 
 def _plain(path: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from hydra.errors import HydraException, MissingConfigException, OverrideParseException
@@ -23,13 +23,13 @@ _COMMAND_LINE = "command line"
 
 
 def explain(
-    error: BaseException, overrides: Sequence[str], folders: Sequence[Path], keys: Sequence[str]
+    error: BaseException, overrides: Mapping[str, str], folders: Sequence[Path], keys: Sequence[str]
 ) -> ConfigError:
     """Return the error to raise in place of one of `COMPOSITION_ERRORS`.
 
     Args:
         error: what was raised while composing.
-        overrides: the command line's.
+        overrides: those composed, each with what it came from.
         folders: the folders of configuration in the order searched.
         keys: the keys that the configuration has without the overrides.
     """
@@ -81,7 +81,7 @@ def _yaml(error: MarkedYAMLError) -> ConfigError:
 
 
 def _missing_config(
-    error: MissingConfigException, overrides: Sequence[str], folders: Sequence[Path]
+    error: MissingConfigException, overrides: Mapping[str, str], folders: Sequence[Path]
 ) -> ConfigError:
     wanted = error.missing_cfg_file or ""
     group, _, option = wanted.rpartition("/")
@@ -102,13 +102,13 @@ def _options(group: str, folders: Sequence[Path]) -> list[str]:
 
 
 def _where(
-    key: str, overrides: Sequence[str], folders: Sequence[Path], option: str | None = None
+    key: str, overrides: Mapping[str, str], folders: Sequence[Path], option: str | None = None
 ) -> str:
     """Return the override, or else the line of a file, that names a key and its option."""
-    for text in overrides:
+    for text, source in overrides.items():
         name, _, value = text.lstrip("+~").partition("=")
         if name == key and (option is None or option in value):
-            return f"{_COMMAND_LINE}: {text!r}"
+            return f"{source}: {text!r}"
     pattern = re.compile(rf"\b{re.escape(key)}\b.*\b{re.escape(option or '')}\b")
     for file in _chosen_files(overrides, folders):
         for number, line in enumerate(file.read_text("utf-8", "replace").splitlines(), 1):
@@ -117,7 +117,7 @@ def _where(
     return "configuration"
 
 
-def _chosen_files(overrides: Sequence[str], folders: Sequence[Path]) -> Iterator[Path]:
+def _chosen_files(overrides: Mapping[str, str], folders: Sequence[Path]) -> Iterator[Path]:
     names = [text.lstrip("+").partition("=")[::2] for text in overrides]
     paths = [*(f"{group}/{option}.yaml" for group, option in names), "config.yaml"]
     for folder in folders:
@@ -125,7 +125,7 @@ def _chosen_files(overrides: Sequence[str], folders: Sequence[Path]) -> Iterator
 
 
 def _unknown_key(
-    key: str, overrides: Sequence[str], folders: Sequence[Path], keys: Sequence[str]
+    key: str, overrides: Mapping[str, str], folders: Sequence[Path], keys: Sequence[str]
 ) -> ConfigError:
     where = _where(key, overrides, folders)
     if _options(key, folders):
@@ -141,9 +141,9 @@ def _to_add(key: str, where: str) -> str:
     return f"; +{key}=... adds a new one" if where.startswith(_COMMAND_LINE) else ""
 
 
-def _other(error: BaseException, overrides: Sequence[str]) -> ConfigError:
+def _other(error: BaseException, overrides: Mapping[str, str]) -> ConfigError:
     texts = [str(cause) for cause in _chain(error) if str(cause)]
     message = " ".join(dict.fromkeys(line.strip() for text in texts for line in text.splitlines()))
     found = [text for text in overrides if text in message]
-    where = f"{_COMMAND_LINE}: {found[0]!r}" if found else "configuration"
+    where = f"{overrides[found[0]]}: {found[0]!r}" if found else "configuration"
     return ConfigError(f"{where}: {message or type(error).__name__}")

@@ -1,0 +1,194 @@
+"""Check everything that a sweep will need, before its first run."""
+
+from __future__ import annotations
+
+import copy
+import inspect
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf, open_dict
+from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException
+
+from provrunner.compose.axes import COMMAND_LINE, command_line_axes
+from provrunner.compose.declaration import sweep_source
+from provrunner.compose.expected import admits, describe, is_like
+from provrunner.compose.load import compose_config, config_keys, group_options, parse_overrides
+from provrunner.compose.mistakes import explain_interpolation
+from provrunner.compose.origins import source_of
+from provrunner.compose.settings import check_settings
+from provrunner.compose.targets import annotation_of, check_target, find_target, target_nodes
+from provrunner.compose.values import to_override
+from provrunner.errors import ConfigError, nearest
+from provrunner.ids import canonical_json
+from provrunner.plan import Plan, Point
+
+__all__ = ["check_sweep"]
+
+_BUILT = ("data", "model", "optimizer", "task", "trainer")
+
+
+def check_sweep(cfg: DictConfig, arguments: Sequence[str], plan: Plan) -> None:
+    """Check a planned sweep: its settings, every level's key and type, and all that is built.
+
+    Every level of every axis is put into a configuration once. The `_target_`s of these are
+    imported, their arguments compared with what they take, and a class's own
+    `check(**arguments)` is called, by which a data module can look for its file.
+
+    Args:
+        cfg: the configuration composed without the axes, with Hydra's node.
+        arguments: the overrides of the command line.
+        plan: what `build_plan` made of the two.
+
+    Raises:
+        ConfigError: the first mistake: what, where, what was expected, and the nearest name.
+    """
+    check_settings(cfg)
+    _check_overrides(cfg, arguments)
+    seen: set[str] = set()
+    for point in _covering(plan):
+        base = _base(cfg, arguments, plan, point)
+        config = _with_values(base, arguments, plan, point)
+        _check_built(config, base.get("hydra"), seen)
+
+
+def _check_overrides(cfg: DictConfig, arguments: Sequence[str]) -> None:
+    """Compare the command line's plain values with the defaults that they replace."""
+    given = [
+        one
+        for one in parse_overrides(arguments)
+        if not (one.is_sweep_override() or one.is_delete() or one.is_hydra_override())
+    ]
+    groups = [one for one in given if group_options(one.key_or_group)]
+    plain = [one for one in given if one not in groups and not one.is_add()]
+    if not plain:
+        return
+    defaults = compose_config([one.input_line or "" for one in groups])
+    for one in plain:
+        key = one.key_or_group
+        if key.startswith("sweep."):
+            continue
+        value, default = _select(cfg, key), _select(defaults, key)
+        _check_value(key, value, default, cfg, f"{COMMAND_LINE}: {one.input_line!r}")
+
+
+def _check_value(key: str, value: Any, default: Any, cfg: DictConfig, where: str) -> None:
+    """Judge a value by the annotation of the argument it becomes, or else by the default."""
+    if isinstance(default, dict) and (value is None or isinstance(value, dict)):
+        return
+    annotation = _annotation(key, cfg)
+    is_known = annotation is not inspect.Parameter.empty
+    answer = admits(annotation, value) if is_known else None
+    if answer or (answer is None and is_like(value, default)):
+        return
+    expected = inspect.formatannotation(annotation) if is_known else type(default).__name__
+    raise ConfigError(
+        f"{where}: {key}: expected {expected}, got {describe(value)} "
+        f"(the default is {describe(default)})"
+    )
+
+
+def _annotation(key: str, cfg: DictConfig) -> Any:
+    owner, _, name = key.rpartition(".")
+    node = OmegaConf.select(cfg, owner) if owner else None
+    target = node.get("_target_") if isinstance(node, DictConfig) else None
+    if not isinstance(target, str) or name.startswith("_"):
+        return inspect.Parameter.empty
+    try:
+        return annotation_of(find_target(target), name)
+    except ConfigError:
+        return inspect.Parameter.empty  # said with its place when the node itself is checked
+
+
+def _covering(plan: Plan) -> Iterator[Point]:
+    """Yield points until every level of every axis was in one; the only point of a single run."""
+    seen: set[tuple[str, str]] = set()
+    for point in plan.points:
+        levels = {(name, canonical_json(value)) for name, value in point.values.items()}
+        if not levels <= seen or (not levels and not point.run):
+            seen |= levels
+            yield point
+
+
+def _base(cfg: DictConfig, arguments: Sequence[str], plan: Plan, point: Point) -> DictConfig:
+    """Compose a point's groups; values of keys are put in afterwards, which is far quicker."""
+    groups = {name: value for name, value in point.values.items() if _is_group(name)}
+    if not groups:
+        return cfg
+    axes = {axis.name for axis in plan.hyperparameters}
+    kept = [
+        one.input_line or "" for one in parse_overrides(arguments) if one.key_or_group not in axes
+    ]
+    chosen = {to_override(name, value): value for name, value in groups.items()}
+    sources = {
+        to_override(name, value): _declared(name, arguments) for name, value in groups.items()
+    }
+    return compose_config([*kept, *chosen], return_hydra_config=True, sources=sources)
+
+
+def _is_group(name: str) -> bool:
+    return bool(group_options(name.partition("@")[0]))
+
+
+def _declared(name: str, arguments: Sequence[str]) -> str:
+    is_given = name in command_line_axes(arguments)
+    return COMMAND_LINE if is_given else f"{sweep_source(arguments)}: sweep"
+
+
+def _with_values(
+    base: DictConfig, arguments: Sequence[str], plan: Plan, point: Point
+) -> DictConfig:
+    """Return a copy of a configuration with a point's values in it."""
+    config = _without_hydra(base)
+    added = {axis.name for axis in plan.hyperparameters if axis.grammar.startswith("+")}
+    for name, value in point.values.items():
+        if _is_group(name):
+            continue
+        where = f"{_declared(name, arguments)}: {to_override(name, value)!r}"
+        default = _select(config, name)
+        try:
+            OmegaConf.update(config, name, value, merge=True, force_add=name in added)
+        except (ConfigAttributeError, ConfigKeyError) as error:
+            near = nearest(name, config_keys(config))
+            raise ConfigError(f"{where}: the configuration has no key {name!r}{near}") from error
+        _check_value(name, value, default, config, where)
+    return config
+
+
+def _without_hydra(cfg: DictConfig) -> DictConfig:
+    config = copy.copy(cfg)
+    with open_dict(config):
+        config.pop("hydra", None)
+    return copy.deepcopy(config)
+
+
+def _check_built(config: DictConfig, hydra_cfg: DictConfig | None, seen: set[str]) -> None:
+    for key in sorted(OmegaConf.missing_keys(config)):
+        where = source_of(key, hydra_cfg)
+        raise ConfigError(f"{where}: {key} has no value; give one with {key}=...")
+    resolved = _plain(config)
+    for key in _BUILT:
+        node = resolved.get(key)
+        if not isinstance(node, dict) or "_target_" not in node:
+            raise ConfigError(f"{source_of(key, hydra_cfg)}: {key} has no _target_ to build")
+    for path, node in target_nodes(resolved):
+        identity = f"{path}={canonical_json(node)}"
+        if identity not in seen:
+            seen.add(identity)
+            check_target(path, node, lambda key: source_of(key, hydra_cfg))
+
+
+def _select(cfg: DictConfig, key: str) -> Any:
+    try:
+        value = OmegaConf.select(cfg, key)
+        return OmegaConf.to_container(value, resolve=True) if OmegaConf.is_config(value) else value
+    except OmegaConfBaseException as error:
+        raise explain_interpolation(error, config_keys(cfg)) from error
+
+
+def _plain(config: DictConfig) -> Mapping[str, Any]:
+    try:
+        container = OmegaConf.to_container(config, resolve=True)
+    except OmegaConfBaseException as error:
+        raise explain_interpolation(error, config_keys(config)) from error
+    return {str(key): value for key, value in dict(container or {}).items()}
