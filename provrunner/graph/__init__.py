@@ -1,1 +1,23 @@
-"""graph: see the package's modules."""
+"""The public tables of a sweep become a W3C PROV graph that can be asked, checked, drawn and exported."""
+
+from provrunner.graph.build import build_graph
+from provrunner.graph.check import Violation, check_graph
+from provrunner.graph.picture import draw_lineage, draw_run, draw_types
+from provrunner.graph.query import find_term, lineage
+from provrunner.graph.statements import Graph
+from provrunner.graph.terms import BASE_IRI, NAMESPACES, RELATIONS
+
+__all__ = [
+    "BASE_IRI",
+    "NAMESPACES",
+    "RELATIONS",
+    "Graph",
+    "Violation",
+    "build_graph",
+    "check_graph",
+    "draw_lineage",
+    "draw_run",
+    "draw_types",
+    "find_term",
+    "lineage",
+]

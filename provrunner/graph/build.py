@@ -1,0 +1,58 @@
+"""The public tables of a sweep become its PROV graph."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pyarrow as pa
+
+from provrunner.graph.build_analysis import add_analysis
+from provrunner.graph.build_data import add_data
+from provrunner.graph.build_plan import add_plan, add_results
+from provrunner.graph.build_run import add_run
+from provrunner.graph.build_training import add_training
+from provrunner.graph.context import GRANULARITIES, Context
+from provrunner.graph.records import read_records
+from provrunner.graph.statements import Graph
+from provrunner.graph.terms import BASE_IRI
+from provrunner.plan import Plan
+
+__all__ = ["build_graph"]
+
+
+def build_graph(
+    tables: Mapping[str, pa.Table],
+    plan: Plan,
+    *,
+    sensitivity: pa.Table | None = None,
+    base_iri: str = BASE_IRI,
+    granularity: str = "checkpointed",
+) -> Graph:
+    """Build the provenance of a sweep, as docs/provenance.md maps it; the same input gives the same rows.
+
+    Args:
+        tables: the public tables by name, columns as in `schema.TABLES`; one that is missing counts as empty.
+        plan: what the sweep promised.
+        sensitivity: the effects, `schema.TABLES["sensitivity"]`; None leaves the analysis out.
+        base_iri: what the prefix `art:` of all ids stands for.
+        granularity: how finely training is told: `run`, `stage`, `epoch`, or `checkpointed` for the epochs
+            with a checkpoint, the best and the last one.
+
+    Returns:
+        The graph; that of a sweep that still runs, or lost a run, is partial and valid.
+
+    Raises:
+        ValueError: `granularity` is none of the four.
+    """
+    if granularity not in GRANULARITIES:
+        raise ValueError(f"granularity is {granularity!r}; one of {', '.join(GRANULARITIES)}")
+    context = Context(plan, read_records(tables), granularity)
+    add_plan(context)
+    for record in context.records:
+        add_run(context, record)
+        add_data(context, record)
+        add_training(context, record)
+    add_results(context)
+    if sensitivity is not None:
+        add_analysis(context, sensitivity)
+    return context.statements.to_graph(base_iri)

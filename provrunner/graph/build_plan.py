@@ -1,0 +1,141 @@
+"""The sweep as it was declared, carried out and collected."""
+
+from __future__ import annotations
+
+from provrunner.graph.context import Context
+from provrunner.graph.records import Row
+from provrunner.graph.terms import parse_json
+from provrunner.ids import canonical_json, digest, qualified_id
+
+__all__ = ["SEED", "add_plan", "add_results", "add_setting"]
+
+SEED = "seed"
+"""The setting that tells replicates apart; stated for each run as the swept ones are."""
+
+
+def add_plan(context: Context) -> None:
+    """State the sweep, its configuration, its hyperparameters and the settings that all runs share."""
+    _add_sweep_config(context)
+    _add_sweep(context)
+    for axis in context.plan.hyperparameters:
+        id = context.statements.add(  # noqa: A001
+            "entity",
+            context.hyperparameter(axis.name),
+            "pr:Hyperparameter",
+            axis.name,
+            attributes={
+                "name": axis.name,
+                "level": [_level(level) for level in axis.levels],
+                "scale": axis.scale,
+                "default": axis.default,
+                "grammar": axis.grammar or None,
+            },
+        )
+        context.statements.relate("was_derived_from", id, context.sweep_config)
+    for row in _shared_settings(context):
+        add_setting(context, context.sweep_config, row)
+
+
+def add_results(context: Context) -> None:
+    """State the collection of all runs' results, complete when the sweep has ended."""
+    collection = context.statements.add(
+        "entity",
+        qualified_id("results", context.plan.sweep_id),
+        ("pr:SweepResults", "prov:Collection"),
+        f"results of {context.plan.name}",
+        attributes={"runs": len(context.results)},
+    )
+    context.statements.relate(
+        "was_generated_by", collection, context.sweep, time=context.span.end
+    )
+    for result in context.results:
+        context.statements.relate("had_member", collection, result, result)
+
+
+def add_setting(context: Context, config: str, row: Row, run: int | None = None) -> None:
+    """State one leaf of a configuration: an entity that every configuration with the same value shares."""
+    value = parse_json(row["value"])
+    setting = context.statements.add(
+        "entity",
+        qualified_id("setting", context.plan.sweep_id, row["name"], row["value"]),
+        ("mls:HyperParameterSetting", "pr:Setting"),
+        f"{row['name']} = {row['value']}",
+        attributes={
+            "name": row["name"],
+            "prov:value": value,
+            "origin": row["origin"],
+            "source": row["source"],
+            "reads": row["reads"],
+        },
+    )
+    context.statements.relate("had_member", config, setting, setting, run=run)
+
+
+def _add_sweep_config(context: Context) -> None:
+    plan = context.plan
+    context.statements.add(
+        "entity",
+        context.sweep_config,
+        ("pr:SweepConfig", "prov:Plan", "prov:Collection"),
+        " ".join(plan.command) or plan.name,
+        attributes={
+            "name": plan.name,
+            "sha256": plan.spec_sha256,
+            "configSha256": plan.config_sha256 or None,
+            "design": plan.design,
+            "metric": plan.objective.metric,
+            "direction": plan.objective.direction,
+            "at": plan.objective.at,
+            "seeds": plan.seeds,
+            "replicates": plan.replicates,
+            "plannedRuns": len(plan.points),
+            "command": canonical_json(list(plan.command)) if plan.command else None,
+        },
+    )
+
+
+def _add_sweep(context: Context) -> None:
+    span = context.span
+    context.statements.add(
+        "activity",
+        context.sweep,
+        ("pr:Sweep",),
+        f"sweep {context.plan.name}",
+        start=span.start,
+        end=span.end,
+        attributes={"name": context.plan.name, "sweepId": context.plan.sweep_id},
+    )
+    context.statements.relate(
+        "used",
+        context.sweep,
+        context.sweep_config,
+        "config",
+        time=span.start,
+        role="pr:config",
+    )
+
+
+def _shared_settings(context: Context) -> list[Row]:
+    """Return the leaves that all configured runs have with one value, and the runs no longer hold them."""
+    own = {SEED, *(axis.name for axis in context.plan.hyperparameters)}
+    configured = [record.params for record in context.records if record.params]
+    if not configured:
+        return []
+    first = configured[0]
+    shared = {
+        name: row
+        for name, row in first.items()
+        if name not in own
+        and all(name in params and params[name]["value"] == row["value"] for params in configured)
+    }
+    context.shared = frozenset(shared)
+    return [shared[name] for name in sorted(shared)]
+
+
+def _level(level: object) -> object:
+    return canonical_json(level) if isinstance(level, list | dict | tuple | None) else level
+
+
+def config_digest(params: dict[str, Row]) -> str:
+    """Return the SHA-256 of a resolved configuration's leaves."""
+    return digest(canonical_json({name: row["value"] for name, row in params.items()}))

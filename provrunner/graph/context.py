@@ -1,0 +1,137 @@
+"""What the builders of one graph share: the plan, the runs, their ids and their times."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from functools import cached_property
+
+from provrunner.graph.records import RunRecord
+from provrunner.graph.statements import Statements
+from provrunner.ids import qualified_id
+from provrunner.plan import Plan, Point
+
+__all__ = ["ENDED", "GRANULARITIES", "Context", "Span"]
+
+GRANULARITIES = ("run", "stage", "epoch", "checkpointed")
+ENDED = frozenset({"finished", "failed", "diverged", "pruned", "interrupted"})
+"""The statuses of a run that saw its own end."""
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """When an activity began and ended, in microseconds since 1970 UTC; None when unknown.
+
+    Clocks step, and rows arrive late: what happened inside an activity is moved into its span, so that times
+    never contradict the order that the statements imply.
+    """
+
+    start: int | None = None
+    end: int | None = None
+
+    def clamp(self, time: int | None) -> int | None:
+        """Move a time into the span.
+
+        Example:
+            >>> Span(10, 20).clamp(5), Span(10, None).clamp(25), Span().clamp(None)
+            (10, 25, None)
+        """
+        if time is None:
+            return None
+        if self.start is not None and time < self.start:
+            return self.start
+        return self.end if self.end is not None and time > self.end else time
+
+    def inner(self, start: int | None, end: int | None) -> Span:
+        """Return the span of something that ran inside this one.
+
+        Example:
+            >>> Span(10, 20).inner(5, 25), Span(10, 20).inner(15, 12)
+            (Span(start=10, end=20), Span(start=15, end=None))
+        """
+        first, last = self.clamp(start), self.clamp(end)
+        return Span(first, None if first is not None and last is not None and last < first else last)
+
+
+@dataclass
+class Context:
+    """The state of one build.
+
+    Attributes:
+        agents: ids of the agents that speak for a run, software first, by run number.
+        objectives: id of the metric entity that a run is judged by, by run number.
+        results: ids of the runs' results.
+        shared: names of the settings that all runs have with one value.
+        splits: ids of a run's data, by run number and split name.
+    """
+
+    plan: Plan
+    records: Sequence[RunRecord]
+    granularity: str
+    statements: Statements = field(default_factory=Statements)
+    agents: dict[int, tuple[str, ...]] = field(default_factory=dict)
+    objectives: dict[int, str] = field(default_factory=dict)
+    results: list[str] = field(default_factory=list)
+    shared: frozenset[str] = frozenset()
+    splits: dict[int, dict[str, str]] = field(default_factory=dict)
+
+    @cached_property
+    def sweep(self) -> str:
+        """Id of the sweep's activity."""
+        return qualified_id("sweep", self.plan.sweep_id)
+
+    @cached_property
+    def sweep_config(self) -> str:
+        """Id of the sweep's plan entity, addressed by what decides its points."""
+        return f"sweepconfig-{self.plan.spec_sha256[:16]}"
+
+    @cached_property
+    def points(self) -> dict[int, Point]:
+        """The planned runs by number."""
+        return {point.run: point for point in self.plan.points}
+
+    @cached_property
+    def axes(self) -> frozenset[str]:
+        """The names of the swept hyperparameters."""
+        return frozenset(axis.name for axis in self.plan.hyperparameters)
+
+    @cached_property
+    def span(self) -> Span:
+        """When the sweep ran: from its plan to the last end; open while a run has none."""
+        rows = [record.row for record in self.records]
+        start = _earliest([_microseconds(self.plan.created), *(row["start"] for row in rows)])
+        ends = [row["end"] for row in rows]
+        whole = len(rows) >= len(self.plan.points) and all(end is not None for end in ends)
+        return Span(start, max([*ends, start or 0]) if rows and whole else None)
+
+    def hyperparameter(self, name: str) -> str:
+        """Id of a swept hyperparameter of the plan."""
+        return qualified_id("hyperparameter", self.plan.sweep_id, name)
+
+    def run(self, record: RunRecord) -> str:
+        """Id of a run's activity; all that the run alone has bears it as a prefix."""
+        row = record.row
+        return qualified_id(
+            "run", self.plan.sweep_id, row["run"], row["seed"], row["attempt"] or 0
+        )
+
+    def run_span(self, record: RunRecord) -> Span:
+        """When a run ran, inside the sweep's span."""
+        return self.span.inner(record.row["start"], record.row["end"])
+
+
+def _earliest(times: Iterable[int | None]) -> int | None:
+    return min((time for time in times if time is not None), default=None)
+
+
+def _microseconds(text: str) -> int | None:
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return (moment - _EPOCH) // _MICROSECOND

@@ -1,0 +1,277 @@
+"""Find things in a graph by the words people use, and follow where they came from."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from provrunner.errors import GraphError, nearest
+from provrunner.graph.statements import Graph
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+__all__ = ["find_term", "lineage"]
+
+_SHORTEST_DIGEST = 6
+_WHERE = re.compile(r"(?P<name>.+?)(?:@(?P<run>[^@/]+))?(?:/(?P<epoch>\d+|test))?")
+
+Row = dict[str, Any]
+
+
+def find_term(graph: Graph, term: str) -> str:
+    """Return the id of what a person calls `term`.
+
+    In this order: an id, with or without `art:`; a run's number or run id; `best` for the best run's value;
+    a metric, hyperparameter or setting by name, with `@run` and `/epoch` where one is meant (`val/loss@3/9`);
+    a component of the sensitivity analysis; a data set, split or transform by name; a checkpoint by path or
+    file name; anything by the first six or more digits of its SHA-256 or git commit.
+
+    Raises:
+        GraphError: nothing is called so, or several things are; the message names the nearest.
+    """
+    bare = term.removeprefix("art:").removeprefix(graph.base_iri)
+    if pc.any(pc.equal(graph.nodes["id"], bare)).as_py():
+        return bare
+    for find in (_find_run, _find_best, _find_result, _find_value, _find_named, _find_digest):
+        found = find(graph, term)
+        if found is not None:
+            return found
+    raise GraphError(f"nothing in this graph is called {term!r}{nearest(term, _known(graph))}")
+
+
+def lineage(graph: Graph, node_id: str, direction: str = "up") -> Graph:
+    """Return the part of a graph that a node came from (`up`) or that came of it (`down`).
+
+    Upwards every relation is followed from subject to object, and from an activity to the plans of its
+    associations: from an entity to its generating activity, sources and agents, from an activity to what it
+    used and was started by, from an agent to whom it acted for. Downwards the same paths run backwards.
+
+    Args:
+        graph: the graph to follow.
+        node_id: an id of its nodes.
+        direction: `up` or `down`.
+
+    Returns:
+        Its nodes, with a column depth (int32: steps from `node_id`), and all edges between them.
+
+    Raises:
+        GraphError: no node has the id.
+        ValueError: another direction.
+    """
+    if direction not in {"up", "down"}:
+        raise ValueError(f"direction is {direction!r}; up or down")
+    ids = graph.nodes["id"].combine_chunks()
+    begin = pc.index(ids, node_id).as_py()
+    if begin < 0:
+        hint = nearest(node_id, ids.to_pylist())
+        raise GraphError(f"no node of this graph has the id {node_id!r}{hint}")
+    depths = pa.array(_depths(graph, ids, begin, direction), pa.int32())
+    reached = pc.greater_equal(depths, 0)
+    nodes = graph.nodes.append_column("depth", depths).filter(reached)
+    inside = nodes["id"].combine_chunks()
+    edges = graph.edges
+    both = pc.and_(
+        pc.is_in(edges["subject"], value_set=inside), pc.is_in(edges["object"], value_set=inside)
+    )
+    return Graph(nodes, edges.filter(both), graph.base_iri)
+
+
+def _depths(
+    graph: Graph, ids: pa.Array, begin: int, direction: str
+) -> npt.NDArray[np.int32]:
+    """Search breadth first over arrays: a million edges take less than a second, and cycles do no harm."""
+    import numpy as np
+
+    sources, targets = _links(graph, ids)
+    if direction == "down":
+        sources, targets = targets, sources
+    order = np.argsort(sources, kind="stable")
+    targets = targets[order]
+    bounds = np.searchsorted(sources[order], np.arange(len(ids) + 1))
+    depths = np.full(len(ids), -1, np.int32)
+    frontier = np.array([begin])
+    depth = 0
+    while frontier.size:
+        depths[frontier] = depth
+        depth += 1
+        starts, counts = bounds[frontier], bounds[frontier + 1] - bounds[frontier]
+        offsets = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
+        reached = np.unique(targets[np.repeat(starts, counts) + offsets])
+        frontier = reached[depths[reached] < 0]
+    return depths
+
+
+def _links(
+    graph: Graph, ids: pa.Array
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Return the positions of both ends of every step from a node to what it rests on."""
+    import numpy as np
+
+    edges = graph.edges
+    planned = edges.filter(pc.is_valid(edges["plan"]))
+    ends = [
+        np.concatenate(
+            [
+                pc.index_in(column.combine_chunks(), value_set=ids)
+                .fill_null(-1)
+                .to_numpy(zero_copy_only=False)
+                for column in columns
+            ]
+        ).astype(np.int64)
+        for columns in (
+            (edges["subject"], planned["subject"]),
+            (edges["object"], planned["plan"]),
+        )
+    ]
+    known = (ends[0] >= 0) & (ends[1] >= 0)
+    return ends[0][known], ends[1][known]
+
+
+def _select(graph: Graph, *types: str) -> Iterator[tuple[str, int | None, Row]]:
+    """Give id, run and attributes of the nodes of some types."""
+    nodes = graph.nodes.filter(pc.is_in(graph.nodes["type"], value_set=pa.array(types)))
+    for row in nodes.select(["id", "run", "attributes"]).to_pylist():
+        yield row["id"], row["run"], json.loads(row["attributes"])
+
+
+def _find_run(graph: Graph, term: str) -> str | None:
+    runs = list(_select(graph, "pr:Run"))
+    for id_, run, attributes in runs:
+        if term in {str(run), attributes.get("pr:runId")}:
+            return id_
+    begun = [id_ for id_, _, attributes in runs if str(attributes["pr:runId"]).startswith(term)]
+    return _only(term, begun) if len(term) >= 4 else None
+
+
+def _find_best(graph: Graph, term: str) -> str | None:
+    return _best(graph) if term == "best" else None
+
+
+def _best(graph: Graph) -> str | None:
+    """Return the best value of the objective over all runs; the first of equals."""
+    best = [
+        (attributes["prov:value"], run or 0, id_)
+        for id_, run, attributes in _select(graph, "pr:Metric")
+        if attributes.get("pr:best") and isinstance(attributes["prov:value"], int | float)
+    ]
+    sign = -1 if _objective(graph).get("pr:direction") == "maximize" else 1
+    return min(best, key=lambda one: (sign * one[0], one[1]))[2] if best else None
+
+
+def _objective(graph: Graph) -> Row:
+    return next((attributes for _, _, attributes in _select(graph, "pr:SweepConfig")), {})
+
+
+def _find_result(graph: Graph, term: str) -> str | None:
+    results = _select(graph, "pr:SensitivityResult")
+    return next((id_ for id_, _, row in results if row.get("pr:component") == term), None)
+
+
+def _find_value(graph: Graph, term: str) -> str | None:
+    """Find a metric or setting by its name and, where given, its run and epoch."""
+    match = _WHERE.fullmatch(term)
+    for name, run, epoch in _readings(term, match):
+        found = _find_metric(graph, name, run, epoch) or _find_setting(graph, name, run)
+        if found is not None:
+            return found
+    return None
+
+
+def _readings(
+    term: str, match: re.Match[str] | None
+) -> list[tuple[str, str | None, str | None]]:
+    """Return how a term may be read: names may hold `/` and `@` themselves, so the whole comes first."""
+    whole: list[tuple[str, str | None, str | None]] = [(term, None, None)]
+    return [*whole, (match["name"], match["run"], match["epoch"])] if match else whole
+
+
+def _find_metric(graph: Graph, name: str, run: str | None, epoch: str | None) -> str | None:
+    found = [
+        (id_, number, row)
+        for id_, number, row in _select(graph, "pr:Metric")
+        if row["pr:name"] == name
+    ]
+    if run is not None:
+        wanted = _run_number(graph, run)
+        found = [one for one in found if one[1] == wanted]
+    elif found and epoch is None and (best := _best(graph)):
+        of_best = best.partition(".")[0] + "."
+        found = [one for one in found if one[0].startswith(of_best)] or found
+    if epoch is not None:
+        found = [one for one in found if str(one[2].get("pr:epoch", one[2]["pr:stage"])) == epoch]
+    # The value that the run is judged by, else the latest one.
+    found.sort(key=lambda one: (not one[2].get("pr:best"), -one[2].get("pr:epoch", 0), one[0]))
+    return found[0][0] if found else None
+
+
+def _find_setting(graph: Graph, name: str, run: str | None) -> str | None:
+    wanted = None if run is None else _run_number(graph, run)
+    order = ("pr:Hyperparameter", "mls:HyperParameterSetting")
+    for type_ in order if run is None else order[1:]:
+        for id_, number, row in _select(graph, type_):
+            if row["pr:name"] == name and wanted in {None, number}:
+                return id_
+    return None
+
+
+def _run_number(graph: Graph, run: str) -> int | None:
+    found = _find_run(graph, run)
+    if found is None:
+        known = [row["pr:runId"] for _, _, row in _select(graph, "pr:Run")]
+        raise GraphError(f"no run is called {run!r}{nearest(run, known)}")
+    return next(number for id_, number, _ in _select(graph, "pr:Run") if id_ == found)
+
+
+def _find_named(graph: Graph, term: str) -> str | None:
+    for type_ in ("pr:Dataset", "pr:Split", "pr:Transform", "pr:SourceFile"):
+        for id_, _, row in _select(graph, type_):
+            if row.get("pr:name") == term:
+                return id_
+    checkpoints = list(_select(graph, "pr:Checkpoint"))
+    paths = [id_ for id_, _, row in checkpoints if row.get("pr:path") == term]
+    return _only(
+        term,
+        paths or [id_ for id_, _, row in checkpoints if str(row.get("pr:path")).endswith(f"/{term}")],
+    )
+
+
+def _find_digest(graph: Graph, term: str) -> str | None:
+    if len(term) < _SHORTEST_DIGEST or not re.fullmatch(r"[0-9a-f]+", term):
+        return None
+    types = ("pr:Checkpoint", "pr:Dataset", "pr:Split", "pr:Patch", "pr:Commit", "pr:SourceFile")
+    found = [
+        (str(value), id_)
+        for type_ in (*types, "pr:Content", "pr:RunConfig", "pr:SweepConfig")
+        for id_, _, row in _select(graph, type_)
+        for value in (row.get("pr:sha256"), row.get("pr:gitCommit"))
+        if str(value).startswith(term)
+    ]
+    if len({value for value, _ in found}) > 1:
+        _only(term, [id_ for _, id_ in found])
+    return found[0][1] if found else None
+
+
+def _only(term: str, found: Sequence[str]) -> str | None:
+    if len(found) > 1:
+        some = ", ".join(sorted(found)[:4])
+        raise GraphError(f"{term!r} may be one of {len(found)} things: {some}; say more of it")
+    return found[0] if found else None
+
+
+def _known(graph: Graph) -> list[str]:
+    names = {
+        str(row[key])
+        for _, _, row in _select(
+            graph, "pr:Metric", "pr:Run", "pr:Hyperparameter", "pr:Dataset", "pr:Checkpoint"
+        )
+        for key in ("pr:name", "pr:runId", "pr:path")
+        if key in row
+    }
+    return sorted(names)

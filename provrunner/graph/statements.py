@@ -1,0 +1,164 @@
+"""The graph as it is made and as it is handed out: statements, then two Arrow tables."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import pyarrow as pa
+
+from provrunner.graph.terms import BASE_IRI, KINDS, RELATIONS, Value, clean_text, prov_value
+from provrunner.schema import TABLES
+
+__all__ = ["Graph", "Statements"]
+
+_KIND_RANK = {kind: rank for rank, kind in enumerate(KINDS)}
+_RELATION_RANK = {relation: rank for rank, relation in enumerate(RELATIONS)}
+_encode = json.JSONEncoder(sort_keys=True, ensure_ascii=False, separators=(",", ":")).encode
+
+
+@dataclass(frozen=True, slots=True)
+class Graph:
+    """A PROV graph as two tables.
+
+    Attributes:
+        nodes: `schema.TABLES["nodes"]`; `lineage` adds a column depth, int32.
+        edges: `schema.TABLES["edges"]`; ids are local names, without the prefix `art:`.
+        base_iri: what the prefix `art:` stands for.
+    """
+
+    nodes: pa.Table
+    edges: pa.Table
+    base_iri: str = BASE_IRI
+
+    def lineage(self, term: str, direction: str = "up") -> Graph:
+        """Return what a thing came from (`up`) or what came of it (`down`).
+
+        Args:
+            term: whatever `find_term` understands: an id, a run's number, a checkpoint, a metric's name.
+            direction: `up` or `down`.
+
+        Raises:
+            GraphError: nothing is called `term`.
+        """
+        from provrunner.graph.query import find_term, lineage
+
+        return lineage(self, find_term(self, term), direction)
+
+
+@dataclass(slots=True)
+class Statements:
+    """Nodes and edges on their way into tables; a second statement with the same id is dropped."""
+
+    nodes: dict[str, tuple[Any, ...]] = field(default_factory=dict)
+    edges: dict[str, tuple[Any, ...]] = field(default_factory=dict)
+
+    def add(
+        self,
+        kind: str,
+        id: str,  # noqa: A002
+        types: str | Sequence[str],
+        label: str,
+        *,
+        run: int | None = None,
+        start: int | None = None,
+        end: int | None = None,
+        attributes: Mapping[str, object] | None = None,
+    ) -> str:
+        """State that a thing exists and return its id.
+
+        Args:
+            kind: `entity`, `activity` or `agent`.
+            id: its local name.
+            types: its PROV types; the first is what it is called by.
+            label: what a reader sees.
+            run: the run it belongs to; None where runs share it.
+            start: microseconds since 1970 UTC; activities only.
+            end: as `start`.
+            attributes: name without `pr:` to value; None is left out, a list repeats the attribute.
+        """
+        if id not in self.nodes:
+            first, more = (types, ()) if isinstance(types, str) else (types[0], types[1:])
+            extra: dict[str, object] = {"prov:type": sorted(more)} if more else {}
+            text = _attributes(attributes, extra)
+            self.nodes[id] = (id, kind, first, clean_text(label), run, start, end, text)
+        return id
+
+    def relate(
+        self,
+        relation: str,
+        subject: str,
+        object: str,  # noqa: A002
+        what: str = "",
+        *,
+        run: int | None = None,
+        time: int | None = None,
+        role: str | None = None,
+        plan: str | None = None,
+        because: tuple[str | None, str | None, str | None] = (None, None, None),
+        attributes: Mapping[str, object] | None = None,
+        type: str | None = None,  # noqa: A002
+    ) -> str:
+        """State a relation and return its id, `<subject>.<relation's word>[.<what>]`.
+
+        Args:
+            relation: a key of `terms.RELATIONS`.
+            subject: the later thing: what used, was generated, derived or started.
+            object: the earlier one.
+            what: tells relations of one subject apart.
+            run: the run it belongs to.
+            time: microseconds since 1970 UTC.
+            role: a qualified name.
+            plan: of an association.
+            because: activity, generation and usage of a derivation, or the activity of a delegation.
+            attributes: as for `add`.
+            type: a qualified name for `prov:type`.
+        """
+        word = RELATIONS[relation].word
+        id = f"{subject}.{word}.{what}" if what else f"{subject}.{word}"  # noqa: A001
+        if id not in self.edges:
+            text = _attributes(attributes, {"prov:type": type} if type else {})
+            self.edges[id] = (
+                (id, relation, subject, object, plan) + because + (time, role, run, text)
+            )
+        return id
+
+    def to_graph(self, base_iri: str) -> Graph:
+        """Put all statements into tables, ordered by kind or relation, then id."""
+        nodes = sorted(self.nodes.values(), key=lambda row: (_KIND_RANK[row[1]], row[0]))
+        edges = sorted(self.edges.values(), key=lambda row: (_RELATION_RANK[row[1]], row[0]))
+        return Graph(_table(nodes, TABLES["nodes"]), _table(edges, TABLES["edges"]), base_iri)
+
+
+def _attributes(attributes: Mapping[str, object] | None, extra: dict[str, object]) -> str:
+    if not attributes and not extra:
+        return "{}"
+    stated = {
+        key if ":" in key else f"pr:{key}": _values(value)
+        for key, value in (attributes or {}).items()
+        if value is not None and value != []
+    }
+    return _encode(stated | extra)
+
+
+def _values(value: object) -> Value | list[Value]:
+    if isinstance(value, list):
+        return [prov_value(one) for one in value]
+    if isinstance(value, dict) and "$" in value:
+        return value
+    return prov_value(value)
+
+
+def _table(rows: list[tuple[Any, ...]], schema: pa.Schema) -> pa.Table:
+    columns = list(zip(*rows, strict=True)) if rows else [() for _ in schema]
+    return pa.table(
+        [
+            pa.array(column, pa.int64()).cast(field.type)
+            if pa.types.is_timestamp(field.type)
+            else pa.array(column, field.type)
+            for column, field in zip(columns, schema, strict=True)
+        ],
+        schema=schema,
+    )
