@@ -1,0 +1,138 @@
+"""Where levels and values stand on a chart."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import altair as alt
+
+from provrunner.report.escape import visible
+from provrunner.report.wording import value_text
+
+__all__ = ["Axis", "choose_axis", "value_scale"]
+
+_LOG_RATIO = 100.0
+_TICKS = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Axis:
+    """A hyperparameter's axis: numbers on a line, anything else side by side.
+
+    Attributes:
+        name: the hyperparameter.
+        levels: its levels in order.
+        scale: `linear`, `log` or `categorical`.
+        domain: both ends of a line of numbers.
+    """
+
+    name: str
+    levels: tuple[Any, ...]
+    scale: str
+    domain: tuple[float, float] = (0.0, 1.0)
+
+    @property
+    def is_numeric(self) -> bool:
+        """Whether levels are places on a line."""
+        return self.scale != "categorical"
+
+    def place(self, level: Any) -> float | str | None:
+        """Give what stands in a chart's data for a level; None where the axis has no such place."""
+        if not self.is_numeric:
+            return value_text(level) if level in self.levels else None
+        fits = _is_number(level) and (self.scale == "linear" or level > 0)
+        return float(level) if fits else None
+
+    def x(self) -> alt.X:
+        """Encode the field `x` of a chart's data."""
+        title = visible(self.name)
+        if not self.is_numeric:
+            order = [value_text(level) for level in self.levels]
+            return alt.X("x:N", title=title, sort=order).axis(labelAngle=0).scale(domain=order)
+        scale = alt.Scale(type=_scale_type(self.scale), domain=list(self.domain), nice=False)
+        few = [float(level) for level in self.levels] if len(self.levels) <= _TICKS else None
+        ticks = (
+            alt.Axis(format=".6~g", grid=False)
+            if few is None
+            else alt.Axis(format=".6~g", grid=False, values=few)
+        )
+        return alt.X("x:Q", title=title, scale=scale, axis=ticks)
+
+    def spans(self, chosen: Sequence[Any]) -> list[dict[str, Any]]:
+        """Give the ground some levels cover: rows with `x`, for numbers `x2`, and `tip`."""
+        tip = "as good as the best"
+        if not self.is_numeric:
+            return [
+                {"x": value_text(level), "tip": tip} for level in self.levels if level in chosen
+            ]
+        edges = _edges([self._forward(level) for level in self.levels])
+        return [
+            {"x": self._back(edges[i]), "x2": self._back(edges[i + 1]), "tip": tip}
+            for i, level in enumerate(self.levels)
+            if level in chosen
+        ]
+
+    def _forward(self, level: float) -> float:
+        return math.log10(level) if self.scale == "log" else float(level)
+
+    def _back(self, place: float) -> float:
+        return 10.0**place if self.scale == "log" else place
+
+
+def choose_axis(levels: Sequence[Mapping[str, Any]], parameter: Mapping[str, Any]) -> Axis:
+    """Choose a hyperparameter's axis by its levels and declared scale.
+
+    Example:
+        >>> rows = [{"level": 0.01, "position": 0}, {"level": 0.1, "position": 1}]
+        >>> axis = choose_axis(rows, {"name": "lr", "scale": "log", "default": None})
+        >>> axis.scale, [round(end, 4) for end in axis.domain]
+        ('log', [0.0032, 0.3162])
+    """
+    values = tuple(row["level"] for row in sorted(levels, key=lambda row: row["position"]))
+    scale = parameter["scale"]
+    if scale not in {"linear", "log"} or not all(map(_is_number, values)):
+        return Axis(parameter["name"], values, "categorical")
+    if scale == "log" and min(values) <= 0:
+        scale = "linear"
+    axis = Axis(parameter["name"], tuple(sorted(values)), scale)
+    default = axis.place(parameter.get("default"))
+    shown = [*axis.levels, *([] if default is None else [default])]
+    edges = _edges([axis._forward(value) for value in sorted(set(shown))])
+    return Axis(axis.name, axis.levels, scale, (axis._back(edges[0]), axis._back(edges[-1])))
+
+
+def value_scale(values: Sequence[float], direction: str) -> tuple[alt.Scale, float]:
+    """Choose the scale of an objective, and its worse edge.
+
+    It is logarithmic where positive values span a factor of 100.
+    """
+    finite = [value for value in values if value is not None and math.isfinite(value)] or [0.0]
+    low, high = min(finite), max(finite)
+    if low > 0 and high / low >= _LOG_RATIO:
+        ends = (low / 1.3, high * 1.3)
+        scale = alt.Scale(type="log", domain=list(ends), nice=False)
+    else:
+        room = (high - low) * 0.06 or abs(high) * 0.1 or 1.0
+        ends = (low - room, high + room)
+        scale = alt.Scale(domain=list(ends), nice=False, zero=False)
+    return scale, ends[1] if direction == "minimize" else ends[0]
+
+
+def _edges(places: Sequence[float]) -> list[float]:
+    """Give the borders half way between places, and as far beyond both ends."""
+    if len(places) == 1:
+        return [places[0] - 0.5, places[0] + 0.5]
+    middles = [(a + b) / 2 for a, b in pairwise(places)]
+    return [2 * places[0] - middles[0], *middles, 2 * places[-1] - middles[-1]]
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _scale_type(scale: str) -> Any:
+    return "log" if scale == "log" else "linear"

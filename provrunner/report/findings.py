@@ -1,0 +1,211 @@
+"""The sections of a page that say what a sweep found."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import pyarrow as pa
+
+from provrunner.report.figures import Figures
+from provrunner.report.markup import Markup, Section, details, element, join, region, table
+from provrunner.report.wording import (
+    best_sentence,
+    component_name,
+    count,
+    effect_text,
+    flag_text,
+    interval,
+    noise_sentence,
+    number,
+    p_value,
+    share,
+    short_names,
+    value_text,
+    values_text,
+)
+
+__all__ = ["findings"]
+
+_TRIALS = 50
+
+
+def findings(
+    summary: Mapping[str, Any], figures: Figures, artifacts: pa.Table | None
+) -> Iterator[Section]:
+    """Give the sections in their order; one that has nothing to say has no body."""
+    metric = summary["sweep"]["metric"]
+    importance = [_figure(figures.importance), details("The figures", _components(summary))]
+    noise = [
+        _figure(figures.noise),
+        element("p", noise_sentence(summary["noise"])),
+        details("All trials, best first", _trials(summary)),
+    ]
+    yield Section("verdict", "Verdict", "Verdict", _verdict(summary))
+    yield Section("importance", "Importance", f"What explains one run's {metric}", join(importance))
+    yield Section(
+        "hyperparameters",
+        "Hyperparameters",
+        "What each hyperparameter does",
+        _hyperparameters(summary, figures),
+    )
+    yield Section("curves", "Curves", "Learning curves", _figure(figures.curves))
+    yield Section("noise", "Noise", "Seed noise", join(noise))
+    yield Section("best", "Best run", "Best run", _best(summary, artifacts))
+
+
+def _verdict(summary: Mapping[str, Any]) -> Markup:
+    sentences = list(summary["verdicts"])
+    best = best_sentence(summary)
+    if best and not any(text.startswith("Best run") for text in sentences):
+        sentences.append(best)
+    notes = [element("p", flag_text(flag), class_="flag") for flag in summary["flags"]]
+    words = [element("li", text) for text in sentences]
+    return join(
+        [
+            _key_figures(summary),
+            *notes,
+            element("ul", *words, class_="verdicts") if words else None,
+        ]
+    )
+
+
+def _key_figures(summary: Mapping[str, Any]) -> Markup:
+    best, noise = summary.get("best"), summary["noise"]
+    tiles: list[tuple[str, str, str]] = []
+    if best and best.get("objective") is not None:
+        tiles.append(
+            (f"best {summary['sweep']['metric']}", number(best["objective"]), best["run_id"])
+        )
+    mains = [item for item in summary["components"] if item["kind"] == "main"]
+    if mains and mains[0]["share"] is not None:
+        top = mains[0]
+        tiles.append(("explains most", share(top["share"]), " + ".join(top["parameters"])))
+    if noise.get("sigma") is not None:
+        below = "" if noise.get("share") is None else f"share {share(noise['share'])}"
+        tiles.append(("seed noise σ", number(noise["sigma"], 2), below))
+    cells = [
+        element("div", element("dt", name), element("dd", value, element("small", below)))
+        for name, value, below in tiles
+    ]
+    return element("dl", *cells, class_="key") if cells else Markup("")
+
+
+def _components(summary: Mapping[str, Any]) -> Markup:
+    components = summary["components"]
+    names = short_names(name for item in components for name in item["parameters"])
+    rows = [
+        (
+            component_name(item, names), share(item["share"]), interval(item["low"], item["high"]),
+            "" if item["total"] is None else share(item["total"]), p_value(item),
+            "yes" if item["significant"] else "no" if p_value(item) else "",
+            effect_text(item), str(item["n_runs"]),
+        )
+        for item in components
+    ]  # fmt: skip
+    head = (
+        "component", "share", "95 % interval", "with its interactions", "p (Holm)", "significant",
+        "range of means", "runs",
+    )  # fmt: skip
+    return table("Shares of the variance", head, rows, figures=(1, 2, 3, 4, 6, 7))
+
+
+def _hyperparameters(summary: Mapping[str, Any], figures: Figures) -> Markup:
+    rows = [
+        (
+            item["name"], value_text(item["best"]), ", ".join(map(value_text, item["as_good"])),
+            value_text(item["default"]), _gain(item), item["worth_tuning"],
+        )
+        for item in summary["parameters"]
+    ]  # fmt: skip
+    head = (
+        "hyperparameter", "best", "as good as the best", "default", "gain over the default",
+        "worth tuning",
+    )  # fmt: skip
+    curves = [_figure(chart) for chart in figures.marginals.values() if chart]
+    pairs = [_figure(chart) for chart in figures.interactions if chart]
+    legend = (
+        "A dot is a run, a cross one that did not finish. The line joins the means with their 95 % "
+        "interval; green ground is as good as the best value."
+    )
+    return join(
+        [
+            element("p", legend, class_="aside") if curves else None,
+            element("div", *curves, class_="grid") if curves else None,
+            table("Best values", head, rows, figures=(4,)),
+            element("h3", "Two at a time") if pairs else None,
+            element("div", *pairs, class_="grid") if pairs else None,
+        ]
+    )
+
+
+def _gain(item: Mapping[str, Any]) -> str:
+    gain = number(item["gain"], 2)
+    if item["gain_low"] is None or item["gain_high"] is None:
+        return gain
+    return f"{gain} ({number(item['gain_low'], 2)} to {number(item['gain_high'], 2)})"
+
+
+def _trials(summary: Mapping[str, Any]) -> Markup:
+    trials = summary["trials"]
+    rows = [
+        (
+            values_text(trial["values"]) or trial["trial_id"], str(trial["n"]),
+            number(trial["mean"]), number(trial["sd"], 2), ", ".join(map(str, trial["runs"])),
+        )
+        for trial in trials[:_TRIALS]
+    ]  # fmt: skip
+    left = len(trials) - _TRIALS
+    return join(
+        [
+            table("Trials", ("trial", "runs", "mean", "sd", "which"), rows, figures=(1, 2, 3)),
+            element("p", f"{count(left, 'more trial')} in summary.json.") if left > 0 else None,
+        ]
+    )
+
+
+def _best(summary: Mapping[str, Any], artifacts: pa.Table | None) -> Markup:
+    best = summary.get("best")
+    sentence = best_sentence(summary)
+    if not best or sentence is None:
+        return Markup("")
+    rival = best.get("runner_up")
+    columns = [best, *([rival] if rival else [])]
+    head = ("", *(item["run_id"] for item in columns))
+    rows: list[Sequence[str]] = [
+        (name, *(value_text(item["values"].get(name)) for item in columns))
+        for name in best["values"]
+    ]
+    rows.append((summary["sweep"]["metric"], *(number(item["objective"], 4) for item in columns)))
+    difference = (
+        f"Their trials differ by {number(best['difference'], 2)} "
+        f"({number(best['low'], 2)} to {number(best['high'], 2)})."
+        if rival and best.get("difference") is not None and best.get("low") is not None
+        else None
+    )
+    return join(
+        [
+            element("p", sentence),
+            table("Best run and runner-up", head, rows),
+            element("p", difference) if difference else None,
+            _checkpoints(best["run"], artifacts),
+        ]
+    )
+
+
+def _checkpoints(run: int, artifacts: pa.Table | None) -> Markup:
+    if artifacts is None:
+        return Markup("")
+    rows = [
+        (row["path"], row["role"] or "", "" if row["epoch"] is None else str(row["epoch"]),
+         element("code", (row["sha256"] or "")[:16]))
+        for row in artifacts.to_pylist()
+        if row["run"] == run and row["kind"] == "checkpoint" and row["deleted"] is None
+    ]  # fmt: skip
+    return table("Its checkpoints", ("checkpoint", "role", "epoch", "sha256"), rows, figures=(2,))
+
+
+def _figure(chart: Markup) -> Markup:
+    if not chart:
+        return Markup("")
+    return element("figure", region("Chart", chart, class_="scroll chart"))

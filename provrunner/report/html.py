@@ -1,0 +1,136 @@
+"""The report as one HTML file that needs nothing else."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Mapping, Sequence
+from importlib.resources import files
+from typing import Any
+
+import pyarrow as pa
+
+from provrunner.plan import Plan
+from provrunner.report.markup import Markup, Section, element, join
+from provrunner.report.theme import DARK
+from provrunner.report.wording import (
+    design_sentence,
+    direction_text,
+    duration,
+    status_lines,
+)
+
+__all__ = ["build_page"]
+
+
+def build_page(
+    *,
+    summary: Mapping[str, Any],
+    plan: Plan,
+    tables: Mapping[str, pa.Table],
+    pictures: Mapping[str, bytes | str] | None = None,
+    links: Mapping[str, str] | None = None,
+) -> str:
+    """Build the page of a sweep; the same inputs give the same text.
+
+    It holds its pictures as SVG, one style sheet and one short script, and a content policy that
+    allows these two by digest and nothing from elsewhere. Every name and value is escaped.
+
+    Args:
+        summary: the sensitivity summary as plain values (`Summary.to_dict`).
+        plan: what the sweep promised.
+        tables: the public tables `runs` and `epochs`; `environment`, `datasets` and `artifacts`
+            where known.
+        pictures: SVG documents of the provenance graph by caption.
+        links: files beside the page by label, as relative paths; others are left out.
+    """
+    from provrunner.report.figures import draw_figures
+    from provrunner.report.findings import findings
+    from provrunner.report.records import records
+
+    figures = draw_figures(summary, plan, runs=tables["runs"], epochs=tables["epochs"])
+    sections = [
+        *findings(summary, figures, tables.get("artifacts")),
+        *records(summary, plan, tables, pictures=pictures or {}, links=links or {}),
+    ]
+    shown = [section for section in sections if section.body]
+    body = element(
+        "body",
+        element("a", "Skip to the verdict", href="#verdict", class_="skip"),
+        _header(summary, plan, tables["runs"]),
+        _contents(shown),
+        element("main", *(section.to_html() for section in shown)),
+        element("footer", element("p", "Made by provrunner from the sweep's log alone.")),
+        _script(),
+    )
+    return f'<!DOCTYPE html>\n<html lang="en">\n{_head(plan.name)}\n{body}\n</html>\n'
+
+
+def _head(name: str) -> Markup:
+    style, script = _style_text(), _resource("page.js")
+    policy = (
+        f"default-src 'none'; style-src '{_source_hash(style)}'; "
+        f"script-src '{_source_hash(script)}'; img-src data:; base-uri 'none'; form-action 'none'"
+    )
+    return element(
+        "head",
+        element("meta", charset="utf-8"),
+        element("meta", http_equiv="Content-Security-Policy", content=policy),
+        element("meta", name="viewport", content="width=device-width, initial-scale=1"),
+        element("meta", name="referrer", content="no-referrer"),
+        element("title", f"{name}: sweep report"),
+        element("link", rel="icon", href="data:,"),
+        element("style", Markup(style)),
+    )
+
+
+def _header(summary: Mapping[str, Any], plan: Plan, runs: pa.Table) -> Markup:
+    sweep = summary["sweep"]
+    facts = [
+        design_sentence(sweep),
+        f"{sweep['metric']}, {direction_text(sweep['direction'])}",
+        plan.created[:16].replace("T", " ") + " UTC",
+        *_wall_time(runs),
+    ]
+    statuses = [
+        element("li", words, class_="status good" if words.startswith("finished") else "status bad")
+        for words, _ in status_lines(summary)
+    ]
+    return element(
+        "header",
+        element("p", "Sweep report", class_="brand"),
+        element("h1", plan.name),
+        element("p", join(facts, Markup(" · ")), class_="facts"),
+        element("ul", *statuses, class_="statuses"),
+    )
+
+
+def _wall_time(runs: pa.Table) -> list[str]:
+    starts, ends = (runs[name].drop_null().to_pylist() for name in ("start", "end"))
+    return [duration((max(ends) - min(starts)).total_seconds())] if starts and ends else []
+
+
+def _contents(shown: Sequence[Section]) -> Markup:
+    links = [element("li", element("a", section.name, href=f"#{section.key}")) for section in shown]
+    return element("nav", element("ul", *links), aria_label="Sections")
+
+
+def _script() -> Markup:
+    return element("script", Markup(_resource("page.js")))
+
+
+def _style_text() -> str:
+    """Give the style sheet, with dark paper's colours for charts that are drawn for light."""
+    swaps = "".join(
+        f'.chart [fill="{light}"]{{fill:{dark}}}.chart [stroke="{light}"]{{stroke:{dark}}}'
+        for light, dark in DARK.items()
+    )
+    return f"{_resource('page.css')}@media screen and (prefers-color-scheme:dark){{{swaps}}}"
+
+
+def _resource(name: str) -> str:
+    return files("provrunner.report").joinpath(name).read_text("utf-8")
+
+
+def _source_hash(text: str) -> str:
+    return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"

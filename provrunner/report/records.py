@@ -1,0 +1,232 @@
+"""The sections of a page that say what a sweep's numbers rest on."""
+
+from __future__ import annotations
+
+import math
+import shlex
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import pyarrow as pa
+
+from provrunner.plan import Plan
+from provrunner.report.escape import visible
+from provrunner.report.markup import Content, Markup, Section, details, element, join, region, table
+from provrunner.report.svg import inline_svg
+from provrunner.report.wording import count, duration, flag_text, number, run_label, value_text
+
+__all__ = ["records"]
+
+_ROWS = 2000
+_PICTURE_BYTES = 700_000
+
+
+def records(
+    summary: Mapping[str, Any],
+    plan: Plan,
+    tables: Mapping[str, pa.Table],
+    *,
+    pictures: Mapping[str, bytes | str],
+    links: Mapping[str, str],
+) -> Iterator[Section]:
+    """Give the sections in their order; one that has nothing to say has no body."""
+    drawn = [_picture(label, drawing, i) for i, (label, drawing) in enumerate(pictures.items())]
+    yield Section("runs", "Runs", "Runs", _runs(plan, tables["runs"]))
+    yield Section("failures", "Not finished", "Runs that did not finish", _failures(summary))
+    yield Section("design", "Design", "Design and limits", _design(summary, plan))
+    yield Section("provenance", "Provenance", "Where it comes from", join(drawn))
+    yield Section("facts", "Environment", "Code, data and environment", _facts(tables))
+    yield Section("repeat", "Repeat", "Repeat it", _repeat(summary, plan, links))
+
+
+def _runs(plan: Plan, runs: pa.Table) -> Markup:
+    swept = [axis.name for axis in plan.hyperparameters if axis.name in runs.column_names]
+    rows = sorted(runs.to_pylist(), key=lambda row: row["run"])
+    head = ["run", "status", plan.objective.metric, "epoch", *swept, "seed", "time"]
+    names = [
+        element("th", element("button", name, type="button"), scope="col", aria_sort="none")
+        for name in head
+    ]
+    body = [_run_row(row, swept) for row in rows[:_ROWS]]
+    left = len(rows) - _ROWS
+    search = element(
+        "label", "Filter ",
+        element("input", type="search", id="filter", autocomplete="off"),
+    )  # fmt: skip
+    shown = element("output", count(len(body), "run"), id="shown", for_="filter")
+    grid = element(
+        "table", element("caption", "All runs", class_="unseen"),
+        element("thead", element("tr", *names)), element("tbody", *body), id="all-runs",
+    )  # fmt: skip
+    return join(
+        [
+            element("p", search, " ", shown, class_="tools", hidden=True),
+            region("All runs", grid, class_="scroll tall"),
+            element("p", f"{count(left, 'more run')} in tables/runs.parquet.")
+            if left > 0
+            else None,
+        ]
+    )
+
+
+def _run_row(row: Mapping[str, Any], swept: Sequence[str]) -> Markup:
+    status = element("span", row["status"], class_=f"status {_status_class(row['status'])}")
+    reason = element("small", f" {visible(row['reason'])}") if row["reason"] else None
+    cells: list[tuple[Content, Any]] = [
+        (join([status, reason]), None),
+        (number(row["objective"], 4), row["objective"]),
+        (
+            "" if row["objective_epoch"] is None else str(row["objective_epoch"]),
+            row["objective_epoch"],
+        ),
+        *((value_text(row[name]), row[name]) for name in swept),
+        ("" if row["seed"] is None else str(row["seed"]), row["seed"]),
+        (duration(row["duration_s"]), row["duration_s"]),
+    ]
+    first = element("th", row["run_id"], scope="row", data_v=str(row["run"]))
+    return element("tr", first, *(_cell(content, value) for content, value in cells))
+
+
+def _cell(content: Content, value: Any) -> Markup:
+    numeric = (
+        isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    )
+    if numeric or content == "":
+        return element("td", content, class_="n", data_v=repr(value) if numeric else None)
+    return element("td", content)
+
+
+def _status_class(status: str) -> str:
+    return {"finished": "good", "pruned": "calm", "planned": "calm", "running": "calm"}.get(
+        status, "bad"
+    )
+
+
+def _failures(summary: Mapping[str, Any]) -> Markup:
+    lines = [
+        element("li", element("code", item["run_id"]), f" {item['status']}: {run_label(item)}")
+        for item in summary["failures"][:_ROWS]
+    ]
+    return element("ul", *lines) if lines else Markup("")
+
+
+def _design(summary: Mapping[str, Any], plan: Plan) -> Markup:
+    advice = summary.get("advice")
+    lines = [
+        summary["sweep"]["design_text"],
+        *(f"{flag['flag']}: {flag_text(flag)}" for flag in summary["flags"]),
+        *(f"Left out: {item['name']}, {item['reason']}." for item in summary["dropped"]),
+        *([advice["text"]] if advice and advice.get("text") else []),
+    ]
+    rows = [
+        (
+            axis.name,
+            element("code", axis.grammar or ", ".join(map(value_text, axis.levels))),
+            axis.scale,
+            value_text(axis.default),
+        )
+        for axis in plan.hyperparameters
+    ]
+    items = element("ul", *(element("li", line) for line in lines if line))
+    return join([items, table("Axes", ("axis", "values", "scale", "default"), rows)])
+
+
+def _picture(label: str, picture: bytes | str, position: int) -> Markup:
+    caption = element("figcaption", label)
+    if len(picture) > _PICTURE_BYTES:
+        return element("figure", element("p", "Too large to show here; see prov/."), caption)
+    try:
+        drawn = Markup(inline_svg(picture, prefix=f"graph{position}-", label=label))
+    except ValueError as error:
+        return element("figure", element("p", f"Not shown: {error}."), caption)
+    return element("figure", region(label, drawn, class_="scroll paper"), caption)
+
+
+def _facts(tables: Mapping[str, pa.Table]) -> Markup:
+    runs = tables["runs"]
+    code = {
+        "commit": _distinct(runs, "commit"), "uncommitted changes": _distinct(runs, "dirty"),
+        "user": _distinct(runs, "user"), "host": _distinct(runs, "host"),
+        "model": _distinct(runs, "architecture_hash"), "weights": _distinct(runs, "parameters"),
+        "data": _distinct(runs, "dataset_digest"),
+    }  # fmt: skip
+    rows = [(name, ", ".join(values)) for name, values in code.items() if values]
+    groups = _environment(tables.get("environment"))
+    facts = [*rows, *groups.pop("environment", [])]
+    return join(
+        [
+            table("Facts", ("fact", "value"), facts),
+            table(
+                "Data",
+                ("data", "split", "samples", "digest"),
+                _data_rows(tables.get("datasets")),
+                figures=(2,),
+            ),
+            *(
+                details(f"{name} ({len(items)})", table(name, (name, "value"), items))
+                for name, items in groups.items()
+            ),
+        ]
+    )
+
+
+def _environment(environment: pa.Table | None) -> dict[str, list[tuple[str, str]]]:
+    """Group facts by kind, each with all the values that runs had."""
+    found: dict[tuple[str, str], dict[str, None]] = {}
+    for row in [] if environment is None else environment.to_pylist():
+        values = found.setdefault((row["kind"] or "", row["name"] or ""), {})
+        values[value_text(row["value"])] = None
+    groups: dict[str, list[tuple[str, str]]] = {}
+    for (kind, name), seen in sorted(found.items()):
+        groups.setdefault(kind, []).append((name, ", ".join(seen)))
+    return groups
+
+
+def _data_rows(datasets: pa.Table | None) -> list[tuple[Content, ...]]:
+    columns = ("dataset", "split", "size", "digest")
+    found = dict.fromkeys(
+        tuple(row[name] for name in columns)
+        for row in ([] if datasets is None else datasets.to_pylist())
+    )
+    return [
+        (data, split or "", "" if size is None else str(size), element("code", (digest or "")[:16]))
+        for data, split, size, digest in found
+    ]
+
+
+def _distinct(table_: pa.Table, column: str) -> list[str]:
+    """Give the values of a column in order of appearance, shortened, at most five."""
+    values = list(dict.fromkeys(value for value in table_[column].to_pylist() if value is not None))
+    more = [f"and {len(values) - 5} more"] if len(values) > 5 else []
+    return [*(value_text(value)[:64] for value in values[:5]), *more]
+
+
+def _repeat(summary: Mapping[str, Any], plan: Plan, links: Mapping[str, str]) -> Markup:
+    commands = [("the whole sweep", shlex.join(plan.command))] if plan.command else []
+    best = summary.get("best")
+    if best and best.get("run_id"):
+        log = f"runs/{best['run_id']}/log/metrics.arrow"
+        commands.append(("the best run's log", f'pd.read_feather("{log}")'))
+    commands.append(("this page, from the log", "provrunner report SWEEP"))
+    files = [
+        element("li", element("a", label, href=path))
+        for label, path in links.items()
+        if _is_local(path)
+    ]
+    rows = [(name, element("code", visible(command))) for name, command in commands]
+    identity = (
+        f"Sweep {plan.sweep_id}, planned {plan.created}, specification {plan.spec_sha256[:16]}."
+    )
+    return join(
+        [
+            table("Commands", ("what", "command"), rows),
+            element("p", identity, class_="aside"),
+            element("ul", *files, class_="files") if files else None,
+        ]
+    )
+
+
+def _is_local(path: str) -> bool:
+    """Whether a link stays in the sweep's folder, whatever a browser makes of it."""
+    plain = path.isprintable() and not any(sign in path for sign in ":\\%")
+    return plain and not path.startswith("/") and ".." not in path.split("/")
