@@ -1,0 +1,139 @@
+"""Follows every checkpoint that a trainer writes, loads or deletes."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from provrunner.capture.wrapping import unwrap_method, wrap_method
+from provrunner.ids import canonical_json, digest, file_digest
+
+if TYPE_CHECKING:
+    from lightning.pytorch import Trainer
+
+__all__ = ["CheckpointWatch"]
+
+_METHODS = ("save_checkpoint", "load_checkpoint", "remove_checkpoint")
+
+
+class CheckpointWatch:
+    """Looks at the files a strategy handles: all of Lightning's checkpoints pass through there.
+
+    Args:
+        folder: paths below it are written relative to it, others whole.
+        emit: is called with kind, subject and data of each event.
+    """
+
+    def __init__(self, folder: Path, emit: Callable[[str, str, dict[str, Any]], None]) -> None:
+        self._folder = folder.absolute()
+        self._emit = emit
+        self._digests: dict[str, str | None] = {}
+        self._waiting: list[tuple[Path, dict[str, Any]]] = []
+        self._strategy: object | None = None
+
+    def attach(
+        self, trainer: Trainer, guard: Callable[[Callable[..., None]], Callable[..., None]]
+    ) -> None:
+        """Follow a trainer's strategy; once a strategy, however often it is called.
+
+        Args:
+            trainer: whose checkpoints are followed.
+            guard: makes a function that never raises.
+        """
+        if self._strategy is trainer.strategy:
+            return
+        self.detach()
+        self._strategy = trainer.strategy
+
+        def saved(_checkpoint: object, filepath: str | Path, *_: Any, **__: Any) -> None:
+            self._saved(trainer, filepath)
+
+        wrap_method(self._strategy, "save_checkpoint", after=guard(saved))
+        wrap_method(self._strategy, "load_checkpoint", before=guard(self._loaded))
+        wrap_method(self._strategy, "remove_checkpoint", after=guard(self._removed))
+
+    def detach(self) -> None:
+        """Leave the strategy as it was found."""
+        for name in _METHODS if self._strategy is not None else ():
+            unwrap_method(self._strategy, name)
+        self._strategy = None
+
+    def settle(self) -> None:
+        """Record the files that were still being written when they were announced."""
+        waiting, self._waiting = self._waiting, []
+        for path, data in waiting:
+            self._record(path, data)
+
+    def _saved(self, trainer: Trainer, filepath: str | Path) -> None:
+        if trainer.is_global_zero:
+            path = Path(os.fspath(filepath))
+            self._record(path, _reason_of(trainer, path))
+
+    def _record(self, path: Path, data: dict[str, Any]) -> None:
+        sha256, size = _measure(path)
+        if sha256 is None:
+            # Asynchronous writers return before the file is there.
+            self._waiting.append((path, data))
+            return
+        name = self._name(path)
+        self._digests[name] = sha256
+        self._emit("checkpoint", name, {"sha256": sha256, "size_bytes": size, **data})
+
+    def _loaded(self, checkpoint_path: str | Path, *_: Any, **__: Any) -> None:
+        path = Path(os.fspath(checkpoint_path))
+        sha256, _size = _measure(path)
+        foreign = sha256 is None or sha256 not in self._digests.values()
+        self._emit("checkpoint_loaded", self._name(path), {"sha256": sha256, "foreign": foreign})
+
+    def _removed(self, filepath: str | Path) -> None:
+        name = self._name(Path(os.fspath(filepath)))
+        if name in self._digests:
+            self._emit("checkpoint_deleted", name, {"sha256": self._digests.pop(name)})
+
+    def _name(self, path: Path) -> str:
+        whole = path.absolute()
+        for folder, candidate in ((self._folder, whole), (self._folder.resolve(), whole.resolve())):
+            if candidate.is_relative_to(folder):
+                return candidate.relative_to(folder).as_posix()
+        return whole.as_posix()
+
+
+def _reason_of(trainer: Trainer, path: Path) -> dict[str, Any]:
+    """Say why a file was written, from what the checkpoint callbacks know of it."""
+    for callback in trainer.checkpoint_callbacks:
+        scores = {
+            _same(key): value for key, value in getattr(callback, "best_k_models", {}).items()
+        }
+        monitor, key = getattr(callback, "monitor", None), _same(path)
+        if key == _same(getattr(callback, "last_model_path", "")):
+            return {"metric": monitor, "value": _number(scores.get(key)), "role": "last"}
+        if key in scores:
+            best = key == _same(getattr(callback, "best_model_path", ""))
+            role = "best" if best else "epoch"
+            return {"metric": monitor, "value": _number(scores[key]), "role": role}
+        if key == _same(getattr(callback, "best_model_path", "")):
+            return {"metric": None, "value": None, "role": "epoch"}
+    return {"metric": None, "value": None, "role": "manual"}
+
+
+def _same(path: str | Path) -> str:
+    return os.path.normpath(Path(path).absolute()) if path else ""
+
+
+def _number(score: Any) -> float | None:
+    return None if score is None else float(score)
+
+
+def _measure(path: Path) -> tuple[str | None, int]:
+    """Return digest and size of a file, or of all files of a sharded checkpoint's folder."""
+    with contextlib.suppress(OSError):
+        if path.is_file():
+            return file_digest(path), path.stat().st_size
+        files = sorted(file for file in path.rglob("*") if file.is_file())
+        if files:
+            parts = {file.relative_to(path).as_posix(): file_digest(file) for file in files}
+            return digest(canonical_json(parts)), sum(file.stat().st_size for file in files)
+    return None, 0

@@ -1,0 +1,106 @@
+"""Says how a run began: who ran what, where, with which configuration."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from provrunner.capture.environment import (
+    host_name,
+    read_environment,
+    software_agents,
+    user_name,
+)
+from provrunner.capture.options import CaptureOptions, RunContext
+from provrunner.capture.settings import (
+    hyperparameters,
+    leaf_data,
+    object_data,
+    trainer_settings,
+)
+from provrunner.redaction import is_secret_key, redact
+
+if TYPE_CHECKING:
+    from lightning.pytorch import LightningModule, Trainer
+
+__all__ = ["begin_run"]
+
+Described = tuple[str, str, Mapping[str, Any]]
+"""Kind, subject and data of an event."""
+
+
+def begin_run(
+    trainer: Trainer,
+    model: LightningModule,
+    *,
+    context: RunContext,
+    options: CaptureOptions,
+    environ: Mapping[str, str],
+) -> Iterator[Described]:
+    """Yield the events that a run's first process writes before anything happens.
+
+    Args:
+        trainer: whose settings are captured.
+        model: whose hyperparameters are captured when the context holds no configuration.
+        context: what the runner knows.
+        options: what is left out.
+        environ: the environment variables.
+    """
+    user = user_name() if options.identity else None
+    yield "run_start", context.run_id, _start_data(trainer, context, options, user)
+    if user is not None:
+        yield "agent", user, {"type": "person", "version": None, "on_behalf_of": None}
+    for name, data in software_agents(user):
+        yield "agent", name, data
+    yield (
+        "environment",
+        "",
+        read_environment(
+            environ,
+            cuda=trainer.strategy.root_device.type == "cuda",
+            launcher=context.launcher,
+            basics=options.level == "light",
+        ),
+    )
+    yield from _params(trainer, model, context)
+
+
+def _start_data(
+    trainer: Trainer, context: RunContext, options: CaptureOptions, user: str | None
+) -> dict[str, Any]:
+    command = context.command or (sys.executable, *sys.argv)
+    return {
+        "run_id": context.run_id,
+        "command": _redacted(command, context),
+        "user": user,
+        "host": host_name() if options.identity else None,
+        "pid": os.getpid(),
+        "seed": context.seed,
+        "attempt": context.attempt,
+        "world_size": trainer.world_size,
+        "reason": context.reason,
+    }
+
+
+def _redacted(command: tuple[str, ...], context: RunContext) -> list[str]:
+    # `--password hunter2`: the second word is a secret only because of the first.
+    before = ("", *command)
+    return [
+        "***"
+        if previous.startswith("-") and "=" not in previous and is_secret_key(previous)
+        else redact(word, context.secrets)
+        for previous, word in zip(before, command, strict=False)
+    ]
+
+
+def _params(trainer: Trainer, model: LightningModule, context: RunContext) -> Iterator[Described]:
+    leaves = context.config or (
+        *hyperparameters("model", model),
+        *hyperparameters("data", trainer.datamodule),  # type: ignore[attr-defined]
+    )
+    for leaf in leaves:
+        yield "param", leaf.name, leaf_data(leaf)
+    for name, value in trainer_settings(trainer):
+        yield "param", name, object_data(name, value)

@@ -1,0 +1,233 @@
+"""Turns Lightning's hooks into events."""
+# ruff: noqa: ARG002 - Lightning gives every hook its arguments by position
+
+from __future__ import annotations
+
+import atexit
+import functools
+import os
+import weakref
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Self, cast
+
+from provrunner.capture.bases import accepted_class, callback_classes
+from provrunner.capture.ending import Outcome, exception_data, exit_outcome, outcome_of
+from provrunner.capture.options import CaptureOptions, RunContext
+from provrunner.capture.own_values import listen
+from provrunner.capture.recording import Recording
+from provrunner.capture.wrapping import unwrap_method, wrap_method
+from provrunner.schema import RunStatus, Sink
+
+if TYPE_CHECKING:
+    from lightning.pytorch import LightningModule, Trainer
+    from lightning.pytorch.callbacks import Callback as _Callback
+else:
+    # `__new__` adds the Callback class of whichever package makes the Trainer.
+    _Callback = object
+
+__all__ = ["ProvenanceCallback"]
+
+P = ParamSpec("P")
+_Hook = Callable[Concatenate["ProvenanceCallback", P], None]
+
+
+def _guarded(hook: _Hook[P]) -> _Hook[P]:
+    """Make a hook that never raises and does nothing once the log is closed."""
+
+    @functools.wraps(hook)
+    def guarded(self: ProvenanceCallback, /, *args: P.args, **kwargs: P.kwargs) -> None:
+        if not self._recording.recorder.closed:
+            self._recording.guard.call(hook, self, *args, **kwargs)
+
+    return guarded
+
+
+class ProvenanceCallback(_Callback):
+    """Records what a Trainer does, for the Trainers of `lightning` and of `pytorch_lightning`.
+
+    It works alone in any Trainer: the log stays open over `fit` and `test`, and is closed when the
+    interpreter ends, when `close` is called, or when training raises. It changes nothing that
+    training computes and draws no random number, and what fails in it becomes an event.
+
+    Args:
+        sink: where events and metrics go.
+        options: how much is captured.
+        context: what the runner knows of the run.
+    """
+
+    def __new__(cls, *_args: Any, **_kwargs: Any) -> Self:
+        """Make an instance that is a `Callback` of every Lightning package loaded."""
+        instance: Self = object.__new__(accepted_class(cast("type", cls), callback_classes()))
+        return instance
+
+    def __init__(
+        self,
+        sink: Sink,
+        *,
+        options: CaptureOptions = CaptureOptions(),  # noqa: B008 - frozen
+        context: RunContext = RunContext(),  # noqa: B008 - frozen
+    ) -> None:
+        self._made_of = (sink, options, context)
+        self._recording = Recording(sink, options, context)
+        self._outcome: Outcome | None = None
+        self._pid: int | None = None
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Travel to another process as a fresh callback: an open log belongs to one process."""
+        sink, options, context = self._made_of
+        make = functools.partial(ProvenanceCallback, options=options, context=context)
+        return make, (sink,)
+
+    @property
+    def outcome(self) -> Outcome | None:
+        """Status and reason of a training that raised; None when none did."""
+        return self._outcome
+
+    @_guarded
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """Open the log, and describe what is known before the first batch."""
+        if not self._recording.is_open:
+            self._recording.open(trainer, pl_module)
+            self._close_at_exit()
+            listen(self)
+        self._recording.attach(trainer)
+        self._recording.watch.start("stage", _plain(stage))
+
+    @_guarded
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Describe optimizers, data and model as training finds them."""
+        self._recording.describe_optimizers(trainer)
+        loaders = {"train": trainer.train_dataloader, "val": trainer.val_dataloaders}
+        self._recording.describe(trainer, pl_module, loaders)
+
+    @_guarded
+    def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Write that a training epoch starts."""
+        self._recording.watch.start("epoch", "train")
+
+    @_guarded
+    def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Write that a validation starts; Lightning's sanity check is none."""
+        if trainer.sanity_checking:
+            return
+        self._recording.watch.start("epoch", "validate")
+        if _plain(trainer.state.fn) == "validate":
+            self._recording.describe(trainer, pl_module, {"val": trainer.val_dataloaders})
+
+    @_guarded
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Write that a validation ended."""
+        self._recording.watch.end("epoch", "validate")
+
+    @_guarded
+    def on_test_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Write that a test starts."""
+        self._recording.watch.start("epoch", "test")
+        self._recording.describe(trainer, pl_module, {"test": trainer.test_dataloaders})
+
+    @_guarded
+    def on_test_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Write that a test ended."""
+        self._recording.watch.end("epoch", "test")
+
+    @_guarded
+    def on_predict_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Write that a prediction starts."""
+        self._recording.watch.start("epoch", "predict")
+        self._recording.describe(trainer, pl_module, {"predict": trainer.predict_dataloaders})
+
+    @_guarded
+    def on_predict_batch_end(self, *_args: Any, **_kwargs: Any) -> None:
+        """Count a predicted batch."""
+        self._recording.watch.count_batch("predict")
+
+    @_guarded
+    def on_predict_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Write that a prediction ended."""
+        self._recording.watch.end("epoch", "predict")
+
+    @_guarded
+    def on_exception(
+        self, trainer: Trainer, pl_module: LightningModule, exception: BaseException
+    ) -> None:
+        """Write what was raised; alone, close the log once the other callbacks were told."""
+        self._outcome = outcome_of(exception)
+        self._recording.event("exception", "", exception_data(exception))
+        self._recording.finish_stage()
+        if not self._recording.context.owns_end:
+            self._close_after_teardown(trainer)
+
+    @_guarded
+    def teardown(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """Write that a stage ended; the log stays open for the next one."""
+        self._recording.watch.look_for_changes()
+        self._recording.finish_stage()
+        self._recording.watch.detach()
+
+    @_guarded
+    def record(self, kind: str, subject: str = "", data: Mapping[str, Any] | None = None) -> None:
+        """Write an event of the runner's own, such as `signal`.
+
+        Args:
+            kind: a kind of `schema.EVENT_KINDS`.
+            subject: what it is about.
+            data: the fields that the kind has.
+        """
+        self._recording.event(kind, subject, data or {})
+
+    @_guarded
+    def log_value(self, name: str, value: object, *, step: int | None = None) -> None:
+        """Write a value of the user's own, at the current step, epoch and stage.
+
+        Args:
+            name: as a metric's.
+            value: a number becomes a metric, anything else a `value` event.
+            step: another step than the current one.
+        """
+        self._recording.watch.write_own(name, value, step)
+
+    def finish(self, status: RunStatus, reason: str | None = None) -> None:
+        """Close the log with the status that the runner decided."""
+        self.close(status, reason)
+
+    def close(self, status: RunStatus | None = None, reason: str | None = None) -> None:
+        """Write how the run ended and seal the log; a second call does nothing.
+
+        Args:
+            status: None stands for what training raised, or `finished`. A callback that no trainer
+                has set up yet writes nothing unless a status is given.
+            reason: in one line.
+        """
+        if self._recording.recorder.closed or self._pid not in (None, os.getpid()):
+            return
+        if status is None:
+            status, reason = self._outcome or (RunStatus.FINISHED, None)
+            if not self._recording.is_open:
+                return
+        self._recording.guard.call(self._recording.close, status, reason)
+
+    def _close_at_exit(self) -> None:
+        self._pid = os.getpid()
+        if self._recording.context.owns_end:
+            return
+        held = weakref.ref(self)
+
+        def close_at_exit() -> None:
+            callback = held()
+            if callback is not None:
+                callback.close(*(callback.outcome or exit_outcome()))
+
+        atexit.register(close_at_exit)
+
+    def _close_after_teardown(self, trainer: Trainer) -> None:
+        """Close after the trainer's own teardown: checkpoints of the exception come before it."""
+
+        def close() -> None:
+            unwrap_method(trainer, "_teardown")
+            self.close()
+
+        wrap_method(trainer, "_teardown", after=self._recording.guard.wrap(close))
+
+
+def _plain(name: Any) -> str:
+    return str(getattr(name, "value", name))

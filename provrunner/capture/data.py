@@ -1,0 +1,257 @@
+"""Describes data sets, their splits, transforms and loaders, without drawing a batch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch.utils.data import DataLoader, RandomSampler, Subset
+
+from provrunner.capture.digests import ArrayContent, content_of, index_digest
+from provrunner.capture.recorder import json_value, type_path
+
+__all__ = ["DataDescriber", "Part"]
+
+_LARGEST_CONTENT = 64 << 20
+_MOST_CLASSES = 1000
+
+Described = tuple[str, str, dict[str, Any]]
+"""Kind, subject and data of an event."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A split as it lies in its data set.
+
+    Attributes:
+        dataset: the subject of its data set.
+        indices: which samples, in order; None for all or when unknown.
+        content: the arrays of the data set, where they are known.
+        labels: one a sample of the split, where they are known.
+    """
+
+    dataset: str
+    size: int | None = None
+    indices: np.ndarray | None = None
+    content: ArrayContent | None = None
+    labels: np.ndarray | None = None
+    seed: int | None = None
+
+
+class DataDescriber:
+    """Describes what loaders read, each data set and split once in a run.
+
+    Args:
+        datamodule: the trainer's data module, or None. When it has a method `provenance()`, data
+            sets, splits and transforms come from there and only loaders are looked at.
+        limit_bytes: larger contents get no digest; None lifts the limit.
+    """
+
+    def __init__(
+        self, datamodule: object | None, *, limit_bytes: int | None = _LARGEST_CONTENT
+    ) -> None:
+        self._datamodule = datamodule
+        self._limit = limit_bytes
+        self._names: dict[int, str] = {}
+        self._kept: list[object] = []
+        self._parts: dict[str, Part] = {}
+        self._told = False
+
+    def describe(self, loaders: Mapping[str, Any]) -> Iterator[Described]:
+        """Yield the events of the loaders of a stage.
+
+        Args:
+            loaders: by split (`train`, `val`, `test`, `predict`) what the trainer iterates; several
+                loaders of one split are told apart as `val/0`, `val/1`.
+        """
+        told = self._provenance()
+        if told is not None and not self._told:
+            self._told = True
+            yield from self._from_provenance(told)
+        for split, loader in _flat(loaders):
+            if told is None and split not in self._parts:
+                yield from self._from_loader(split, loader)
+            yield "loader", split, _loader_data(loader)
+
+    def _provenance(self) -> Mapping[str, Any] | None:
+        tell = getattr(self._datamodule, "provenance", None)
+        told = tell() if callable(tell) else None
+        return told if isinstance(told, Mapping) else None
+
+    def _from_provenance(self, told: Mapping[str, Any]) -> Iterator[Described]:
+        dataset = dict(told.get("dataset") or {})
+        name = str(dataset.get("name") or type(self._datamodule).__name__)
+        fields = ("digest", "size", "features", "classes")
+        data = {field: dataset.get(field) for field in fields}
+        yield "dataset", name, {**data, "type": type_path(self._datamodule)}
+        for split, told_split in (told.get("splits") or {}).items():
+            part = _told_part(name, told_split)
+            yield "split", split, self._split_data(split, part)
+        for position, transform in enumerate(told.get("transforms") or ()):
+            yield "transform", *_transform(position, transform)
+
+    def _from_loader(self, split: str, loader: Any) -> Iterator[Described]:
+        dataset = getattr(loader, "dataset", loader)
+        base, indices = _unwrapped(dataset)
+        content = content_of(base)
+        if id(base) not in self._names:
+            name = self._new_name(base, split)
+            yield "dataset", name, self._dataset_data(base, content)
+        seed = getattr(self._datamodule, "split_seed", None)
+        labels = _labels(base, content)
+        part = Part(
+            dataset=self._names[id(base)],
+            size=_length(dataset),
+            indices=indices,
+            content=content,
+            labels=labels if labels is None or indices is None else labels[indices],
+            seed=seed if isinstance(seed, int) else None,
+        )
+        yield "split", split, self._split_data(split, part)
+
+    def _new_name(self, base: object, split: str) -> str:
+        told = getattr(self._datamodule, "dataset_name", None)
+        name = told if isinstance(told, str) and told else type(base).__name__
+        if name in self._names.values():
+            name = f"{name}/{split}"
+        self._names[id(base)] = name
+        # Kept alive, so that no other data set gets the same id.
+        self._kept.append(base)
+        return name
+
+    def _dataset_data(self, base: object, content: ArrayContent | None) -> dict[str, Any]:
+        labels = _labels(base, content)
+        return {
+            "digest": self._digest(content),
+            "size": _length(base),
+            "features": content.features if content else None,
+            "classes": None if labels is None else len(np.unique(labels)),
+            "type": type_path(base),
+        }
+
+    def _split_data(self, split: str, part: Part) -> dict[str, Any]:
+        overlap = {
+            other: shared
+            for other, before in self._parts.items()
+            if (shared := _shared(part, before)) is not None
+        }
+        self._parts[split] = part
+        indices = part.indices
+        if indices is None and part.content is not None:
+            indices = np.arange(part.content.size)
+        return {
+            "dataset": part.dataset,
+            "size": part.size,
+            "digest": self._digest(part.content, part.indices),
+            "index_digest": None if indices is None else index_digest(indices),
+            "seed": part.seed,
+            "classes": _class_counts(part.labels),
+            "overlap": overlap or None,
+        }
+
+    def _digest(
+        self, content: ArrayContent | None, indices: np.ndarray | None = None
+    ) -> str | None:
+        if content is None or (self._limit is not None and content.size_bytes > self._limit):
+            return None
+        return content.digest(indices)
+
+
+def _told_part(dataset: str, told: Mapping[str, Any]) -> Part:
+    indices, labels = told.get("indices"), told.get("labels")
+    positions = None if indices is None else np.asarray(indices)
+    size = told.get("size", None if positions is None else len(positions))
+    return Part(
+        dataset=dataset,
+        size=size,
+        indices=positions,
+        labels=None if labels is None else np.asarray(labels),
+        seed=told.get("seed"),
+    )
+
+
+def _transform(position: int, told: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+    counts = {field: told.get(field) for field in ("split", "n_in", "n_out", "changed")}
+    params = json_value(dict(told.get("params") or {}))
+    return str(told.get("name", "transform")), {"position": position, "params": params, **counts}
+
+
+def _flat(loaders: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    for split, held in loaders.items():
+        if isinstance(held, Mapping):
+            yield from ((f"{split}/{key}", loader) for key, loader in held.items())
+        elif isinstance(held, list | tuple) and len(held) == 1:
+            yield split, held[0]
+        elif isinstance(held, list | tuple):
+            yield from ((f"{split}/{number}", loader) for number, loader in enumerate(held))
+        elif held is not None:
+            yield split, held
+
+
+def _loader_data(loader: Any) -> dict[str, Any]:
+    if not isinstance(loader, DataLoader):
+        return {
+            **dict.fromkeys(("batch_size", "shuffle", "workers", "drop_last")),
+            "batches": _length(loader),
+        }
+    # Lightning wraps a distributed sampler in one of its own; both say themselves if they shuffle.
+    shuffle = getattr(loader.sampler, "shuffle", isinstance(loader.sampler, RandomSampler))
+    return {
+        "batch_size": loader.batch_size,
+        "shuffle": shuffle if isinstance(shuffle, bool) else None,
+        "workers": loader.num_workers,
+        "drop_last": loader.drop_last,
+        "batches": _length(loader),
+    }
+
+
+def _unwrapped(dataset: object) -> tuple[object, np.ndarray | None]:
+    """Return the data set under all subsets, and which of its samples remain."""
+    indices: np.ndarray | None = None
+    while isinstance(dataset, Subset):
+        own = np.asarray(dataset.indices, dtype=np.int64)
+        indices = own if indices is None else own[indices]
+        dataset = dataset.dataset
+    return dataset, indices
+
+
+def _length(sized: object) -> int | None:
+    try:
+        return len(sized)  # type: ignore[arg-type]
+    except (TypeError, NotImplementedError):
+        return None
+
+
+def _labels(base: object, content: ArrayContent | None) -> np.ndarray | None:
+    if content is not None:
+        return content.labels
+    targets = getattr(base, "targets", None)
+    if isinstance(targets, torch.Tensor) and targets.is_cpu and targets.dim() == 1:
+        targets = targets.numpy()
+    if isinstance(targets, Sequence) and len(targets) == _length(base):
+        targets = np.asarray(targets)
+    is_label = isinstance(targets, np.ndarray) and targets.ndim == 1 and targets.dtype.kind in "iub"
+    return targets if is_label else None
+
+
+def _class_counts(labels: np.ndarray | None) -> dict[str, int] | None:
+    if labels is None:
+        return None
+    values, counts = np.unique(labels, return_counts=True)
+    if len(values) > _MOST_CLASSES:
+        return None
+    return {str(value): int(count) for value, count in zip(values, counts, strict=True)}
+
+
+def _shared(part: Part, other: Part) -> int | None:
+    """Count the samples of two splits of one data set that are the same; None when unknown."""
+    if part.dataset != other.dataset:
+        return None
+    if part.indices is None or other.indices is None:
+        # A split without indices is the whole data set, when its content is known.
+        whole, rest = (part, other) if part.indices is None else (other, part)
+        return rest.size if whole.content is not None else None
+    return len(np.intersect1d(part.indices, other.indices))

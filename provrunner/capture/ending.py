@@ -1,0 +1,62 @@
+"""Says how a run ended, from what training raised."""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from typing import Any
+
+import torch
+
+from provrunner.capture.recorder import type_path
+from provrunner.schema import RunStatus
+
+__all__ = ["Outcome", "exception_data", "exit_outcome", "outcome_of"]
+
+Outcome = tuple[RunStatus, str | None]
+"""A final status and its reason in one line."""
+
+
+def outcome_of(exception: BaseException) -> Outcome:
+    """Return status and reason of a run that ended by an exception.
+
+    Example:
+        >>> outcome_of(KeyboardInterrupt())
+        (<RunStatus.INTERRUPTED: 'interrupted'>, 'KeyboardInterrupt')
+        >>> outcome_of(ValueError("no such class"))
+        (<RunStatus.FAILED: 'failed'>, 'ValueError: no such class')
+    """
+    name, said = type(exception).__name__, str(exception).partition("\n")[0]
+    reason = f"{name}: {said}" if said else name
+    if isinstance(exception, KeyboardInterrupt | SystemExit):
+        # Lightning raises SIGTERMException, a SystemExit, for that signal.
+        return RunStatus.INTERRUPTED, "SIGTERM" if "SIGTERM" in name else reason
+    if isinstance(exception, torch.OutOfMemoryError | MemoryError):
+        return RunStatus.FAILED, "oom"
+    return RunStatus.FAILED, reason
+
+
+def exit_outcome() -> Outcome:
+    """Return status and reason of a run whose process ends without closing its log."""
+    uncaught = getattr(sys, "last_value", None)
+    if uncaught is not None and not hasattr(sys, "ps1"):
+        return outcome_of(uncaught)
+    return RunStatus.FINISHED, None
+
+
+def exception_data(exception: BaseException) -> dict[str, Any]:
+    """Return the data of an `exception` event; out of memory on a GPU, its summary as well."""
+    data: dict[str, Any] = {
+        "type": type_path(exception),
+        "message": str(exception),
+        "traceback": "".join(traceback.format_exception(exception)),
+    }
+    if isinstance(exception, torch.OutOfMemoryError):
+        data["memory"] = _memory_summary()
+    return data
+
+
+def _memory_summary() -> str | None:
+    if not torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
+        return None
+    return torch.cuda.memory_summary(abbreviated=True)

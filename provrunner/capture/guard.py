@@ -1,0 +1,64 @@
+"""Keeps what fails in capture away from training, and counts the time that capture takes."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import time
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+__all__ = ["Guard"]
+
+
+class Guard:
+    """Calls capture's functions so that none of them raises into training.
+
+    The first failure of a function becomes an event, and the first one of all a warning as well.
+
+    Args:
+        report: is called with the function's name and what it raised.
+        strict: let exceptions through.
+
+    Attributes:
+        seconds: spent inside guarded calls.
+    """
+
+    def __init__(self, report: Callable[[str, Exception], None], *, strict: bool) -> None:
+        self.seconds = 0.0
+        self._report = report
+        self._strict = strict
+        self._failed: set[str] = set()
+
+    def call(self, function: Callable[..., object], *args: Any, **kwargs: Any) -> None:
+        """Call a function."""
+        start = time.perf_counter()
+        try:
+            function(*args, **kwargs)
+        except Exception as error:
+            if self._strict:
+                raise
+            self._note(function.__name__, error)
+        finally:
+            self.seconds += time.perf_counter() - start
+
+    def wrap(self, function: Callable[..., object]) -> Callable[..., None]:
+        """Return a function that calls another one under guard."""
+        return functools.partial(self.call, function)
+
+    def _note(self, name: str, error: Exception) -> None:
+        if name in self._failed:
+            return
+        first = not self._failed
+        self._failed.add(name)
+        # A sink that fails cannot take the report either; a warning may be an error for the user.
+        with contextlib.suppress(Exception):
+            self._report(name, error)
+        if first:
+            with contextlib.suppress(Warning):
+                warnings.warn(
+                    f"provrunner could not capture all ({name}: {error!r}); training goes on",
+                    RuntimeWarning,
+                    stacklevel=3,
+                )

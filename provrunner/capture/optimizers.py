@@ -1,0 +1,150 @@
+"""Reads the settings that optimizers and schedulers hold, and finds who changed them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from provrunner.capture.recorder import type_path
+
+__all__ = ["Change", "OptimizerWatch", "scheduler_settings"]
+
+_PLAIN = (bool, int, float, str, tuple, type(None))
+_LONGEST_LIST = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A setting that is no longer what it was."""
+
+    name: str
+    old: Any
+    new: Any
+    cause: str
+    agent: str
+
+
+@dataclass(slots=True)
+class _Group:
+    """One parameter group as it was at the last look."""
+
+    prefix: str
+    index: int
+    group: dict[str, Any]
+    optimizer: torch.optim.Optimizer
+    keys: tuple[str, ...]
+    values: tuple[Any, ...]
+
+
+class OptimizerWatch:
+    """Remembers every optimizer setting and says what changed since.
+
+    Settings are named `optimizer.lr`; `optimizer.1.lr` where there are several optimizers and
+    `optimizer.groups.1.lr` where there are several parameter groups. A setting that is a tensor on
+    a device is not watched, because reading it would wait for the device.
+
+    Args:
+        optimizers: the trainer's optimizers.
+        schedulers: the trainer's scheduler configurations.
+    """
+
+    def __init__(self, optimizers: Sequence[Any], schedulers: Sequence[Any]) -> None:
+        self._schedulers = [config.scheduler for config in schedulers]
+        self._optimizers = list(optimizers)
+        self._groups = [
+            _Group(prefix, index, group, optimizer, keys, _values(group, keys))
+            for number, optimizer in enumerate(self._optimizers)
+            for index, group in enumerate(optimizer.param_groups)
+            for prefix in [_prefix(number, len(optimizers), index, len(optimizer.param_groups))]
+            for keys in [tuple(key for key, value in group.items() if _is_watched(key, value))]
+        ]
+
+    def settings(self) -> Iterator[tuple[str, Any]]:
+        """Yield the name and value of every setting, and each optimizer's class."""
+        for number, optimizer in enumerate(self._optimizers):
+            name = "optimizer" if len(self._optimizers) == 1 else f"optimizer.{number}"
+            yield f"{name}.type", type_path(optimizer)
+        for group in self._groups:
+            for key, value in zip(group.keys, group.values, strict=True):
+                yield f"{group.prefix}.{key}", value
+
+    def changes(self) -> list[Change]:
+        """Return what changed since the last call, and remember how it is now."""
+        found: list[Change] = []
+        for group in self._groups:
+            values = _values(group.group, group.keys)
+            if values != group.values:
+                found += self._explain(group, values)
+                group.values = values
+        return found
+
+    def _explain(self, group: _Group, values: tuple[Any, ...]) -> Iterator[Change]:
+        for key, old, new in zip(group.keys, group.values, values, strict=True):
+            # Equal, or NaN before and after.
+            if old == new or (old != old and new != new):  # noqa: PLR0124
+                continue
+            cause, agent = self._cause(group, key, new)
+            yield Change(f"{group.prefix}.{key}", old, new, cause, agent)
+
+    def _cause(self, group: _Group, key: str, new: Any) -> tuple[str, str]:
+        for scheduler in self._schedulers:
+            if getattr(scheduler, "optimizer", None) is not group.optimizer:
+                continue
+            if key == "lr" and _last_lr(scheduler, group.index) == new:
+                plateau = isinstance(scheduler, torch.optim.lr_scheduler.ReduceLROnPlateau)
+                return ("reduce_on_plateau" if plateau else "scheduler"), type_path(scheduler)
+            if key in {"momentum", "betas"} and getattr(scheduler, "cycle_momentum", False):
+                return "scheduler", type_path(scheduler)
+        return "manual", "unknown"
+
+
+def scheduler_settings(configs: Sequence[Any]) -> Iterator[tuple[str, Any]]:
+    """Yield the name and value of the settings of each scheduler of a trainer.
+
+    Settings are named `scheduler.gamma`; `scheduler.1.gamma` where there are several schedulers.
+    """
+    for number, config in enumerate(configs):
+        prefix = "scheduler" if len(configs) == 1 else f"scheduler.{number}"
+        yield f"{prefix}.type", type_path(config.scheduler)
+        for key in ("interval", "frequency", "monitor"):
+            if (value := getattr(config, key, None)) is not None:
+                yield f"{prefix}.{key}", value
+        for key, value in vars(config.scheduler).items():
+            if _is_setting(key, value):
+                yield f"{prefix}.{key}", value
+
+
+def _prefix(number: int, optimizers: int, index: int, groups: int) -> str:
+    name = "optimizer" if optimizers == 1 else f"optimizer.{number}"
+    return name if groups == 1 else f"{name}.groups.{index}"
+
+
+def _is_watched(key: str, value: object) -> bool:
+    if isinstance(value, torch.Tensor):
+        return value.is_cpu and value.numel() == 1
+    return key != "params" and isinstance(value, _PLAIN)
+
+
+def _values(group: dict[str, Any], keys: tuple[str, ...]) -> tuple[Any, ...]:
+    return tuple(
+        value.item() if isinstance(value, torch.Tensor) else value for value in map(group.get, keys)
+    )
+
+
+def _last_lr(scheduler: object, index: int) -> float | None:
+    rates = getattr(scheduler, "_last_lr", None)
+    if not isinstance(rates, list) or index >= len(rates):
+        return None
+    return float(rates[index])
+
+
+def _is_setting(key: str, value: object) -> bool:
+    # Counters and bests are state, not settings.
+    if key.startswith("_") or key in {"last_epoch", "best", "num_bad_epochs", "cooldown_counter"}:
+        return False
+    if isinstance(value, list):
+        return len(value) <= _LONGEST_LIST and all(isinstance(item, _PLAIN) for item in value)
+    return isinstance(value, _PLAIN)

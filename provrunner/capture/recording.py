@@ -1,0 +1,214 @@
+"""Holds what one run's capture keeps open, from its first event to its seal."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from provrunner.capture.artifacts import CheckpointWatch
+from provrunner.capture.beginning import begin_run
+from provrunner.capture.code import CodeReader
+from provrunner.capture.data import DataDescriber
+from provrunner.capture.guard import Guard
+from provrunner.capture.model import ShapeProbe, describe_layers, describe_model
+from provrunner.capture.optimizers import OptimizerWatch, scheduler_settings
+from provrunner.capture.options import CaptureOptions, RunContext
+from provrunner.capture.recorder import Recorder
+from provrunner.capture.resources import read_resources
+from provrunner.capture.settings import object_data
+from provrunner.capture.sources import SourceFinder
+from provrunner.capture.watch import TrainingWatch
+from provrunner.redaction import secret_values
+from provrunner.schema import RunStatus, Sink
+
+if TYPE_CHECKING:
+    from lightning.pytorch import LightningModule, Trainer
+
+__all__ = ["Recording"]
+
+# A little more than git itself is given.
+_GIT_PATIENCE_S = 2.5
+
+
+class Recording:
+    """The open log of one process of a run.
+
+    Rank 0 describes the run; the others write what differs between ranks: metrics, epochs, stages,
+    resources and exceptions.
+
+    Attributes:
+        recorder: writes events.
+        guard: keeps failures away from training.
+        watch: follows the trainer's steps.
+        context: what the runner knows.
+        is_open: whether the sink was opened.
+    """
+
+    def __init__(self, sink: Sink, options: CaptureOptions, context: RunContext) -> None:
+        self.recorder = Recorder(sink, options, secret_values(os.environ) | context.secrets)
+        self.guard = Guard(self._report_failure, strict=options.strict)
+        self.watch = TrainingWatch(
+            self.recorder,
+            self.guard,
+            each_step=options.level != "light",
+            after_batch=self._after_batch,
+        )
+        self.is_open = False
+        self._options = options
+        self.context = context
+        self._rank = 0
+        self._code: CodeReader | None = None
+        self._checkpoints: CheckpointWatch | None = None
+        self._data: DataDescriber | None = None
+        self._sources: SourceFinder | None = None
+        self._shapes: ShapeProbe | None = None
+        self._pending_model: LightningModule | None = None
+        self._model_seen = False
+
+    def open(self, trainer: Trainer, model: LightningModule) -> None:
+        """Open the sink, and describe what is known before the first batch."""
+        self._rank = trainer.global_rank
+        self.recorder.open(self._rank)
+        self.is_open = True
+        if self._rank > 0:
+            return
+        self._start_code()
+        for kind, subject, data in begin_run(
+            trainer, model, context=self.context, options=self._options, environ=os.environ
+        ):
+            self.recorder.event(kind, subject, data)
+        folder = self.context.folder or Path(trainer.default_root_dir)
+        self._checkpoints = CheckpointWatch(folder, self.event)
+        if self.recorder.keeps("source"):
+            root = self.context.code_root or Path.cwd()
+            self._sources = SourceFinder([root], text=self._options.level == "full")
+
+    def attach(self, trainer: Trainer) -> None:
+        """Follow a trainer's steps and checkpoints."""
+        self.watch.attach(trainer)
+        if self._checkpoints is not None:
+            self._checkpoints.attach(trainer, self.guard.wrap)
+
+    def describe_optimizers(self, trainer: Trainer) -> None:
+        """Write the settings of optimizers and schedulers, and watch them from now on."""
+        optimizers = OptimizerWatch(trainer.optimizers, trainer.lr_scheduler_configs)
+        self.watch.optimizers = optimizers
+        if self._rank == 0:
+            for name, value in optimizers.settings():
+                self.event("param", name, object_data(name, value))
+            for name, value in scheduler_settings(trainer.lr_scheduler_configs):
+                self.event("param", name, object_data(name, value))
+
+    def describe(
+        self, trainer: Trainer, model: LightningModule, loaders: Mapping[str, Any]
+    ) -> None:
+        """Write data, sources and, once its first batch has passed, the model.
+
+        Args:
+            trainer: whose data module is asked.
+            model: whose layers are watched for one batch.
+            loaders: by split, what the trainer iterates.
+        """
+        if self._rank > 0:
+            return
+        self.guard.call(self._describe_model, model)
+        self.guard.call(self._describe_data, trainer, loaders)
+        self.guard.call(self._find_sources, [model, trainer.datamodule])  # type: ignore[attr-defined]
+
+    def event(self, kind: str, subject: str, data: Mapping[str, Any]) -> None:
+        """Write an event at the last step and epoch seen."""
+        self.recorder.event(kind, subject, data, step=self.watch.step, epoch=self.watch.epoch)
+
+    def finish_stage(self) -> None:
+        """Write what waited for the end of a stage."""
+        self.guard.call(self._finish_model)
+        self.guard.call(self._finish_code)
+        if self._checkpoints is not None:
+            self.guard.call(self._checkpoints.settle)
+        self.watch.end_all()
+        self.recorder.flush()
+
+    def close(self, status: RunStatus, reason: str | None) -> None:
+        """Write what is left, leave the trainer as it was found, and seal the log."""
+        if not self.is_open:
+            # The run ended before there was a trainer.
+            self.recorder.open(0)
+            self.is_open = True
+        self.finish_stage()
+        self.event("resources", "", read_resources())
+        self.guard.call(self._find_sources, [])
+        self.watch.detach()
+        if self._checkpoints is not None:
+            self._checkpoints.detach()
+        self.event(
+            "overhead",
+            "",
+            {
+                "hook_s": self.guard.seconds,
+                "events": self.recorder.events + 1,
+                "metric_rows": self.recorder.metric_rows,
+                "dropped": self.recorder.dropped,
+            },
+        )
+        self.recorder.close(status, reason)
+
+    def _report_failure(self, hook: str, error: Exception) -> None:
+        data = {"error": f"{type(error).__name__}: {error}", "hook": hook}
+        self.event("capture_failed", hook, data)
+
+    def _after_batch(self) -> None:
+        if self._pending_model is not None:
+            self._finish_model()
+        if self._code is not None and self._code.poll() is not None:
+            self._finish_code()
+
+    def _start_code(self) -> None:
+        if not self.recorder.keeps("code"):
+            return
+        if self.context.code is not None:
+            self.event("code", "", self.context.code)
+            return
+        root = self.context.code_root or Path.cwd()
+        self._code = CodeReader(root, patch=self._options.level != "light")
+
+    def _finish_code(self) -> None:
+        if self._code is not None:
+            code, self._code = self._code.wait(_GIT_PATIENCE_S), None
+            self.event("code", "", code)
+
+    def _describe_model(self, model: LightningModule) -> None:
+        if self._model_seen:
+            return
+        self._model_seen = True
+        self._pending_model = model
+        if self.recorder.keeps("layer"):
+            self._shapes = ShapeProbe(model)
+
+    def _finish_model(self) -> None:
+        model, self._pending_model = self._pending_model, None
+        probe, self._shapes = self._shapes, None
+        if probe is not None:
+            probe.remove()
+        if model is None:
+            return
+        self.event("model", type(model).__name__, describe_model(model))
+        if self.recorder.keeps("layer"):
+            for name, data in describe_layers(model, probe.shapes if probe else {}):
+                self.event("layer", name, data)
+
+    def _describe_data(self, trainer: Trainer, loaders: Mapping[str, Any]) -> None:
+        kinds = ("dataset", "split", "transform", "loader")
+        if not any(map(self.recorder.keeps, kinds)):
+            return
+        if self._data is None:
+            limit: dict[str, Any] = {"limit_bytes": None} if self._options.level == "full" else {}
+            self._data = DataDescriber(trainer.datamodule, **limit)  # type: ignore[attr-defined]
+        for kind, subject, data in self._data.describe(loaders):
+            self.event(kind, subject, data)
+
+    def _find_sources(self, objects: list[object]) -> None:
+        if self._sources is not None:
+            for name, data in self._sources.find(objects):
+                self.event("source", name, data)

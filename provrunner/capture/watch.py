@@ -1,0 +1,191 @@
+"""Follows a trainer's steps: metrics, adaptations, epochs and stages."""
+
+from __future__ import annotations
+
+import numbers
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from provrunner.capture.guard import Guard
+from provrunner.capture.metrics import Logged, MetricReader
+from provrunner.capture.optimizers import OptimizerWatch
+from provrunner.capture.recorder import Recorder, shorten
+from provrunner.capture.resources import read_resources
+from provrunner.capture.stopping import explain_stop
+from provrunner.capture.wrapping import unwrap_method, wrap_method
+
+if TYPE_CHECKING:
+    from lightning.pytorch import Trainer
+
+__all__ = ["TrainingWatch"]
+
+
+class TrainingWatch:
+    """Looks at a trainer whenever it hands values to its loggers.
+
+    Lightning does so after each batch and epoch, with or without a logger, once the hooks of all
+    callbacks and of the model have run: nothing logged is missed, and nothing is computed for us.
+    The step is the one that Lightning's loggers write: batches that stepped, from 0.
+
+    Args:
+        recorder: takes the events.
+        guard: keeps failures away from training.
+        each_step: look for adaptations after each step; else after each epoch.
+        after_batch: is called after each batch.
+
+    Attributes:
+        optimizers: the settings to compare with; None until training starts.
+        step: the last training step done; None before the first one.
+        epoch: the trainer's epoch when last looked at; None before the first look.
+    """
+
+    def __init__(
+        self,
+        recorder: Recorder,
+        guard: Guard,
+        *,
+        each_step: bool,
+        after_batch: Callable[[], None],
+    ) -> None:
+        self.optimizers: OptimizerWatch | None = None
+        self.step: int | None = None
+        self.epoch: int | None = None
+        self._recorder = recorder
+        self._guard = guard
+        self._each_step = each_step
+        self._after_batch = after_batch
+        self._reader = MetricReader(lambda name: recorder.keeps("metric", name))
+        self._started_ns: dict[tuple[str, str], int] = {}
+        self._batches: dict[str, int] = {}
+        self._stop_told = False
+        self._trainer: Any = None
+
+    def attach(self, trainer: Trainer) -> None:
+        """Begin to look at a trainer."""
+        self.detach()
+        self._trainer = trainer
+        self._stop_told = False
+        wrap, connector = self._guard.wrap, trainer._logger_connector
+        wrap_method(connector, "update_train_step_metrics", after=wrap(self._train_step))
+        # Lightning forgets the epoch's values at the end of this one.
+        wrap_method(connector, "update_train_epoch_metrics", before=wrap(self._train_epoch))
+        wrap_method(connector, "update_eval_step_metrics", after=wrap(self._eval_step))
+        wrap_method(connector, "update_eval_epoch_metrics", after=wrap(self._eval_epoch))
+
+    def detach(self) -> None:
+        """Leave the trainer as it was found."""
+        if self._trainer is not None:
+            connector, self._trainer = self._trainer._logger_connector, None
+            for loop in ("train", "eval"):
+                unwrap_method(connector, f"update_{loop}_step_metrics")
+                unwrap_method(connector, f"update_{loop}_epoch_metrics")
+
+    def start(self, kind: str, subject: str) -> None:
+        """Write that a stage or an epoch starts.
+
+        Args:
+            kind: `stage` or `epoch`.
+            subject: fit, train, validate, test or predict.
+        """
+        self.epoch = self._trainer.current_epoch
+        self._started_ns[kind, subject] = time.monotonic_ns()
+        if kind == "epoch":
+            self._batches[subject] = 0
+        self._event(f"{kind}_start", subject, {})
+
+    def end(self, kind: str, subject: str) -> None:
+        """Write that a stage or an epoch ended; nothing when it had not started."""
+        started_ns = self._started_ns.pop((kind, subject), None)
+        if started_ns is None:
+            return
+        data: dict[str, Any] = {"duration_s": (time.monotonic_ns() - started_ns) / 1e9}
+        if kind == "epoch":
+            data["batches"] = self._batches[subject]
+        self._event(f"{kind}_end", subject, data)
+
+    def end_all(self) -> None:
+        """Write the end of every epoch and stage that has not ended, the innermost first."""
+        for kind, subject in reversed(list(self._started_ns)):
+            self.end(kind, subject)
+
+    def count_batch(self, subject: str) -> None:
+        """Count a batch of an epoch."""
+        self._batches[subject] = self._batches.get(subject, 0) + 1
+        self._after_batch()
+
+    def look_for_changes(self) -> None:
+        """Write what changed in the optimizers, and whether training was stopped."""
+        for change in self.optimizers.changes() if self.optimizers else ():
+            data = {"old": change.old, "new": change.new, "cause": change.cause}
+            self._event("adaptation", change.name, {**data, "agent": change.agent})
+        if not self._stop_told and self._trainer is not None and self._trainer.should_stop:
+            self._stop_told = True
+            cause, agent = explain_stop(self._trainer)
+            data = {"old": False, "new": True, "cause": cause, "agent": agent}
+            self._event("adaptation", "trainer.should_stop", data)
+
+    def write_own(self, name: str, value: object, step: int | None) -> None:
+        """Write a value of the user's own, at the current step, epoch and stage.
+
+        Args:
+            name: of the metric.
+            value: a number, or a tensor of one element, becomes a metric; the rest a `value`.
+            step: another step than the current one.
+        """
+        if step is None:
+            step = self._current_step() if self._trainer is not None else self.step or 0
+        epoch = self._trainer.current_epoch if self._trainer is not None else self.epoch or 0
+        if not _is_number(value):
+            self._recorder.event("value", name, {"value": value}, step=step, epoch=epoch)
+        elif self._recorder.keeps("metric", name):
+            number = value.detach().clone() if isinstance(value, torch.Tensor) else float(value)  # type: ignore[arg-type]
+            stage = self._stage() if self._trainer is not None else ""
+            self._recorder.metrics({shorten(name): number}, step=step, epoch=epoch, stage=stage)
+
+    def _train_step(self) -> None:
+        self.step = step = self._current_step()
+        self._write(self._reader.read_step(self._trainer._results or {}), step)
+        if self._each_step:
+            self.look_for_changes()
+        self.count_batch("train")
+
+    def _train_epoch(self) -> None:
+        self._write(self._reader.read_epoch(self._trainer._results or {}), self._current_step())
+        self.look_for_changes()
+        self.end("epoch", "train")
+        self._event("resources", "train", read_resources())
+
+    def _eval_step(self, step: int) -> None:
+        self._write(self._reader.read_step(self._trainer._results or {}), step)
+        self.count_batch(self._stage())
+
+    def _eval_epoch(self) -> None:
+        if not self._trainer.sanity_checking:
+            logged = self._reader.read_epoch(self._trainer._results or {})
+            self._write(logged, self._current_step())
+
+    def _write(self, logged: Logged, step: int) -> None:
+        self.epoch = epoch = self._trainer.current_epoch
+        if logged.numbers:
+            self._recorder.metrics(logged.numbers, step=step, epoch=epoch, stage=self._stage())
+        for name, value in logged.others.items():
+            self._recorder.event("value", name, {"value": value}, step=step, epoch=epoch)
+
+    def _event(self, kind: str, subject: str, data: dict[str, Any]) -> None:
+        self._recorder.event(kind, subject, data, step=self.step, epoch=self.epoch)
+
+    def _current_step(self) -> int:
+        return int(self._trainer.fit_loop.epoch_loop._batches_that_stepped)
+
+    def _stage(self) -> str:
+        stage = self._trainer.state.stage
+        return stage.value if stage is not None else ""
+
+
+def _is_number(value: object) -> bool:
+    if isinstance(value, torch.Tensor):
+        return value.numel() == 1 and not value.is_complex()
+    return isinstance(value, numbers.Real)
