@@ -99,7 +99,7 @@ def summary(
 
 @app.command()
 def report(sweep: SweepArgument = None) -> None:
-    """Write the tables, the PROV documents, the summary and report.html anew, from the logs alone."""
+    """Write tables, PROV documents, summary and report.html anew, from the logs alone."""
     from provrunner.report import open_sweep
 
     for path in open_sweep(sweep).write():
@@ -223,7 +223,7 @@ def _check_first_word(word: str, verbs: Sequence[str]) -> None:
 
 
 def _import_from_here() -> None:
-    """Let `_target_` name modules in the working folder, as `python -m` does and a script does not."""
+    """Let `_target_` name modules in the working folder, also for the installed script."""
     here = str(Path.cwd())
     if here not in sys.path and "" not in sys.path:
         sys.path.insert(0, here)

@@ -51,13 +51,13 @@ class Hyperparameter:
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """One planned run: a trial's values and a seed."""
+    """One planned run: a trial's values and a seed, None where a script seeds itself."""
 
     run: int
     run_id: str
     trial_id: str
     replicate: int
-    seed: int
+    seed: int | None
     values: Mapping[str, Any]
 
 

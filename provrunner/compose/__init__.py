@@ -6,6 +6,7 @@ from provrunner.compose.environment import (
     available_cores,
     joined_run,
     set_joined_run,
+    shared_folder,
 )
 from provrunner.compose.load import (
     CONFIG_NAME,

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Callable, Mapping, MutableMapping
 from dataclasses import asdict, dataclass
+from pathlib import Path
 
-__all__ = ["JoinedRun", "available_cores", "joined_run", "set_joined_run"]
+__all__ = ["JoinedRun", "available_cores", "joined_run", "set_joined_run", "shared_folder"]
 
 _JOIN = "PROVRUNNER_JOIN"
+_FOLDER = "PROVRUNNER_FOLDER"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +49,21 @@ def set_joined_run(run: JoinedRun, environ: MutableMapping[str, str] | None = No
     """
     environ = os.environ if environ is None else environ
     environ[_JOIN] = json.dumps(asdict(run))
+
+
+def shared_folder(
+    make: Callable[[], Path], environ: MutableMapping[str, str] | None = None
+) -> Path:
+    """Return the folder that the first rank of a script made, or make it as the first rank.
+
+    Lightning starts the further ranks of a script by calling it again, so each of them comes here.
+    """
+    environ = os.environ if environ is None else environ
+    if _FOLDER in environ and environ.get("LOCAL_RANK", "0") != "0":
+        return Path(environ[_FOLDER])
+    folder = make()
+    environ[_FOLDER] = str(folder.resolve())
+    return folder
 
 
 def available_cores() -> int:

@@ -47,7 +47,7 @@ def run_isolated(isolation: Isolation, result: Connection) -> None:
     _name_main_module()
     try:
         _run_job(isolation)
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001  whatever it was, the parent is told
         traceback.print_exc()
         result.send(f"{type(error).__name__}: {error}")
         sys.exit(1)

@@ -57,7 +57,7 @@ def _execute(spec: RunSpec, folder: Path, *, reraise: bool = False) -> RunStatus
         run_id=spec.point.run_id,
         strict=spec.config.capture.strict,
     )
-    callback = ProvenanceCallback(sink, options=_options(spec.config), context=_context(spec))
+    callback = ProvenanceCallback(sink, options=_options(spec.config), context=_context(spec, folder))
     with raise_on_stop():
         try:
             metrics = _train(spec, folder, sink, callback)
@@ -66,7 +66,7 @@ def _execute(spec: RunSpec, folder: Path, *, reraise: bool = False) -> RunStatus
             raise
         except Exception as error:
             traceback.print_exc()
-            callback.close(RunStatus.FAILED, error=error)
+            callback.fail(error)
             if reraise:
                 raise
             return RunStatus.FAILED
@@ -128,7 +128,7 @@ def _options(config: DictConfig) -> CaptureOptions:
     )
 
 
-def _context(spec: RunSpec) -> RunContext:
+def _context(spec: RunSpec, folder: Path) -> RunContext:
     return RunContext(
         run_id=spec.point.run_id,
         seed=spec.point.seed,
@@ -136,4 +136,6 @@ def _context(spec: RunSpec) -> RunContext:
         launcher=spec.launcher,
         config=tuple(Leaf(leaf.name, leaf.value, leaf.origin, leaf.source) for leaf in spec.leaves),
         reason=spec.config.reason,
+        folder=folder,
+        owns_end=True,
     )

@@ -1,6 +1,12 @@
 """How a process learns that it is a further rank of a run."""
 
-from provrunner.compose.environment import JoinedRun, available_cores, joined_run, set_joined_run
+from provrunner.compose.environment import (
+    JoinedRun,
+    available_cores,
+    joined_run,
+    set_joined_run,
+    shared_folder,
+)
 
 RUN = JoinedRun(folder="outputs/x", number=3, config="seed: 0\n")
 
@@ -21,3 +27,16 @@ def test_rank_zero_and_plain_processes_start_on_their_own():
 
 def test_there_is_always_a_core():
     assert available_cores() >= 1
+
+
+def test_further_ranks_of_a_script_share_the_first_ones_folder(tmp_path):
+    environ: dict[str, str] = {}
+    first = shared_folder(lambda: tmp_path / "first", environ)
+    second = shared_folder(lambda: tmp_path / "second", {**environ, "LOCAL_RANK": "1"})
+    assert first == second == tmp_path / "first"
+
+
+def test_a_second_callback_of_the_same_process_gets_a_folder_of_its_own(tmp_path):
+    environ: dict[str, str] = {}
+    shared_folder(lambda: tmp_path / "first", environ)
+    assert shared_folder(lambda: tmp_path / "second", environ) == tmp_path / "second"
