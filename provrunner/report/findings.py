@@ -28,6 +28,8 @@ from provrunner.report.wording import (
 __all__ = ["findings"]
 
 _TRIALS = 50
+_ROLES = ("best run", "runner-up")
+_REFUSALS = frozenset({"cannot_conclude", "constant_metric", "noise_not_estimable"})
 
 
 def findings(
@@ -59,13 +61,15 @@ def _verdict(summary: Mapping[str, Any]) -> Markup:
     best = best_sentence(summary)
     if best and not any(text.startswith("Best run") for text in sentences):
         sentences.append(best)
-    notes = [element("p", flag_text(flag), class_="flag") for flag in summary["flags"]]
     words = [element("li", text) for text in sentences]
+    refusals = [flag for flag in summary["flags"] if flag["flag"] in _REFUSALS]
+    remarks = [flag for flag in summary["flags"] if flag["flag"] not in _REFUSALS]
     return join(
         [
             _key_figures(summary),
-            *notes,
+            *(element("p", flag_text(flag), class_="flag") for flag in refusals),
             element("ul", *words, class_="verdicts") if words else None,
+            *(element("p", f"Note: {flag_text(flag)}", class_="aside") for flag in remarks),
         ]
     )
 
@@ -80,7 +84,7 @@ def _key_figures(summary: Mapping[str, Any]) -> Markup:
     mains = [item for item in summary["components"] if item["kind"] == "main"]
     if mains and mains[0]["share"] is not None:
         top = mains[0]
-        tiles.append(("explains most", share(top["share"]), " + ".join(top["parameters"])))
+        tiles.append(("largest share", share(top["share"]), " + ".join(top["parameters"])))
     if noise.get("sigma") is not None:
         below = "" if noise.get("share") is None else f"share {share(noise['share'])}"
         tiles.append(("seed noise σ", number(noise["sigma"], 2), below))
@@ -171,12 +175,12 @@ def _best(summary: Mapping[str, Any], artifacts: pa.Table | None) -> Markup:
         return Markup("")
     rival = best.get("runner_up")
     columns = [best, *([rival] if rival else [])]
-    head = ("", *(item["run_id"] for item in columns))
+    head = ("", *(f"{role} {item['run_id']}" for role, item in zip(_ROLES, columns, strict=False)))
     rows: list[Sequence[str]] = [
         (name, *(value_text(item["values"].get(name)) for item in columns))
         for name in best["values"]
     ]
-    rows.append((summary["sweep"]["metric"], *(number(item["objective"], 4) for item in columns)))
+    rows.append((summary["sweep"]["metric"], *(number(item["objective"]) for item in columns)))
     difference = (
         f"Their trials differ by {number(best['difference'], 2)} "
         f"({number(best['low'], 2)} to {number(best['high'], 2)})."

@@ -13,7 +13,15 @@ from provrunner.plan import Plan
 from provrunner.report.escape import visible
 from provrunner.report.markup import Content, Markup, Section, details, element, join, region, table
 from provrunner.report.svg import inline_svg
-from provrunner.report.wording import count, duration, flag_text, number, run_label, value_text
+from provrunner.report.wording import (
+    count,
+    decimals,
+    duration,
+    flag_text,
+    number,
+    run_label,
+    value_text,
+)
 
 __all__ = ["records"]
 
@@ -47,7 +55,8 @@ def _runs(plan: Plan, runs: pa.Table) -> Markup:
         element("th", element("button", name, type="button"), scope="col", aria_sort="none")
         for name in head
     ]
-    body = [_run_row(row, swept) for row in rows[:_ROWS]]
+    places = decimals(row["objective"] for row in rows)
+    body = [_run_row(row, swept, places) for row in rows[:_ROWS]]
     left = len(rows) - _ROWS
     search = element(
         "label", "Filter ",
@@ -69,12 +78,12 @@ def _runs(plan: Plan, runs: pa.Table) -> Markup:
     )
 
 
-def _run_row(row: Mapping[str, Any], swept: Sequence[str]) -> Markup:
+def _run_row(row: Mapping[str, Any], swept: Sequence[str], places: int) -> Markup:
     status = element("span", row["status"], class_=f"status {_status_class(row['status'])}")
     reason = element("small", f" {visible(row['reason'])}") if row["reason"] else None
     cells: list[tuple[Content, Any]] = [
         (join([status, reason]), None),
-        (number(row["objective"], 4), row["objective"]),
+        (_objective(row["objective"], places), row["objective"]),
         (
             "" if row["objective_epoch"] is None else str(row["objective_epoch"]),
             row["objective_epoch"],
@@ -85,6 +94,12 @@ def _run_row(row: Mapping[str, Any], swept: Sequence[str]) -> Markup:
     ]
     first = element("th", row["run_id"], scope="row", data_v=str(row["run"]))
     return element("tr", first, *(_cell(content, value) for content, value in cells))
+
+
+def _objective(value: float | None, places: int) -> str:
+    """Write an objective with its column's decimals, unless it is out of the column's size."""
+    fits = value is not None and abs(value) < 1e7 and abs(value) >= 10.0**-places
+    return f"{value:.{places}f}" if fits else number(value, 4)
 
 
 def _cell(content: Content, value: Any) -> Markup:
@@ -198,7 +213,7 @@ def _distinct(table_: pa.Table, column: str) -> list[str]:
     """Give the values of a column in order of appearance, shortened, at most five."""
     values = list(dict.fromkeys(value for value in table_[column].to_pylist() if value is not None))
     more = [f"and {len(values) - 5} more"] if len(values) > 5 else []
-    return [*(value_text(value)[:64] for value in values[:5]), *more]
+    return [*(value_text(value)[:40] for value in values[:5]), *more]
 
 
 def _repeat(summary: Mapping[str, Any], plan: Plan, links: Mapping[str, str]) -> Markup:

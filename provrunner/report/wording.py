@@ -14,6 +14,7 @@ __all__ = [
     "best_sentence",
     "component_name",
     "count",
+    "decimals",
     "design_sentence",
     "direction_text",
     "duration",
@@ -65,6 +66,19 @@ def number(value: float | None, digits: int = 3) -> str:
     if not -5 < magnitude < 7:
         return f"{value:.{digits - 1}e}"
     return f"{value:.{max(digits - 1 - magnitude, 0)}f}"
+
+
+def decimals(values: Iterable[float | None], digits: int = 4) -> int:
+    """Choose how many decimals a column of figures needs, by their median size.
+
+    Example:
+        >>> decimals([0.0961, 0.242, None, 0.5]), decimals([1520.0, 900.0])
+        (4, 1)
+    """
+    sizes = sorted(abs(value) for value in values if value and math.isfinite(value))
+    if not sizes:
+        return 0
+    return min(max(digits - 1 - math.floor(math.log10(sizes[len(sizes) // 2])), 0), 9)
 
 
 def share(value: float | None) -> str:
