@@ -9,13 +9,22 @@ from provrunner.log.folder import (
     run_folders,
     write_plan,
 )
+from provrunner.log.reader import Log, LogFollower, read_log, run_status
+from provrunner.log.seal import seal_run
+from provrunner.log.writer import ArrowSink
 
 __all__ = [
+    "ArrowSink",
+    "Log",
+    "LogFollower",
     "claim_sweep_folder",
     "create_sweep_folder",
     "find_sweep",
+    "read_log",
     "read_plan",
     "run_folder",
     "run_folders",
+    "run_status",
+    "seal_run",
     "write_plan",
 ]

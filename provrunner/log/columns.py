@@ -19,6 +19,7 @@ __all__ = [
     "NameSet",
     "StepRows",
     "decoded",
+    "empty_table",
     "encoded",
     "event_batch",
     "event_row",
@@ -174,10 +175,19 @@ def decoded(table: pa.Table, name: str) -> pa.Table:
     Raises:
         pyarrow.ArrowInvalid: the columns are not those of the table.
     """
-    schema = pa.schema([field for field in TABLES[name] if field.name != "run_id"])
+    schema = _public_schema(name)
     if table.column_names != schema.names:
         raise pa.ArrowInvalid(f"expected the columns {schema.names}, found {table.column_names}")
     return table.replace_schema_metadata(None).cast(schema)
+
+
+def empty_table(name: str) -> pa.Table:
+    """Return the table `name` as it is read, without rows."""
+    return pa.Table.from_batches([], _public_schema(name))
+
+
+def _public_schema(name: str) -> pa.Schema:
+    return pa.schema([field for field in TABLES[name] if field.name != "run_id"])
 
 
 def _cut_parts(parts: Iterable[StepRows]) -> Iterator[StepRows]:

@@ -14,6 +14,7 @@ from provrunner.plan import Plan
 __all__ = [
     "EVENTS_FILE",
     "METRICS_FILE",
+    "NEXT_SEAL_FILE",
     "SEAL_FILE",
     "claim_sweep_folder",
     "create_sweep_folder",
@@ -34,6 +35,7 @@ __all__ = [
 METRICS_FILE = "metrics.arrow"
 EVENTS_FILE = "events.arrow"
 SEAL_FILE = "seal.json"
+NEXT_SEAL_FILE = "seal.next.json"
 _PLAN_FILE = "plan.json"
 _RUNS = "runs"
 _LOG = "log"

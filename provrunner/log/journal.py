@@ -1,8 +1,8 @@
 """The journal: rows that wait for their batch, in memory that outlives the process.
 
-A file of arenas, each mapped and allocated in full beforehand. Records fill an arena from its start;
-once its rows lie in the stream the arena is used again. What is left of older records is told from
-new ones by the row numbers, which only rise.
+A file of arenas, each mapped and allocated in full beforehand. Records fill an arena from its
+start, which is used again once its rows lie in the stream. What is left of older records is told
+from new ones by the row numbers, which only rise.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ __all__ = ["Arena", "Journal", "JournalRows", "parse_journal", "read_arena", "re
 ARENA_BYTES = 256 << 10
 LIMIT_BYTES = 16 << 20
 _MAGIC = b"PRVJRNL1"
-_HEADER = struct.Struct("<8sQ")  # magic, size of the arena
+_HEADER = struct.Struct("<8sQQ")  # magic, size of the arena, row number at its first record
 _FRAME = struct.Struct("<II")  # length of the record, CRC-32 of what follows
 _BODY = "<QIiqq"  # row, name set or kind, epoch, step, time in microseconds
 _BODY_HEAD = struct.Struct("<QI")
@@ -36,7 +36,7 @@ _DEFINITION = 0x80000000
 _EVENT = 0xFFFFFFFF
 
 Moment = tuple[int, int, int, str]
-"""Epoch, step, time in microseconds and stage of a record."""
+"""Epoch, step, time in microseconds and stage of what a step logged."""
 
 
 class Arena:
@@ -66,10 +66,16 @@ class Arena:
 
 @dataclass(frozen=True, slots=True)
 class JournalRows:
-    """What the records of a journal hold, in row order."""
+    """What the records of a journal hold, in row order.
+
+    Attributes:
+        steps, events: the rows of the two tables.
+        damaged: a record is unreadable though newer ones follow it; no kill does that.
+    """
 
     steps: tuple[StepRows, ...] = ()
     events: tuple[EventRow, ...] = ()
+    damaged: bool = False
 
 
 class Journal:
@@ -115,8 +121,11 @@ class Journal:
         self._free = [Arena(memory, self._home) for memory in memories]
         self._activate(self._free.pop(0))
 
-    def append(self, values: Mapping[str, float], moment: Moment) -> bool:
-        """Keep one step's values; False when 16 MiB wait already and they had to be dropped.
+    def append(self, values: Mapping[str, float], moment: Moment) -> int:
+        """Keep one step's values.
+
+        Returns:
+            The rows in the arena they went to; 0 when 16 MiB wait already and they were dropped.
 
         Raises:
             struct.error: a value, the step or the epoch is no number of the right size.
@@ -132,13 +141,13 @@ class Journal:
         end = start + size
         if end > arena.size:
             self._full.append(arena)
-            return self._next_arena(size) and self.append(values, moment)
+            return self.append(values, moment) if self._next_arena(size) else 0
         body = packer.pack(self.row, number, epoch, step, time_us, *values.values())
         arena.memory[start:end] = _FRAME.pack(size - 4, zlib.crc32(body)) + body + _END
         arena.used = end - 4
         arena.rows += count
         self.row += count
-        return True
+        return arena.rows
 
     def append_event(self, row: EventRow) -> bool:
         """Keep an event whose stream cannot be written; False when there is no room at all."""
@@ -173,17 +182,16 @@ class Journal:
         # name sets are defined again in each arena: it can be read, and freed, alone
         self._sets.clear()
         self._active = arena
+        arena.memory[: _HEADER.size] = _HEADER.pack(_MAGIC, arena.size, self.row)
 
-    def _append_new(
-        self, key: tuple[str, ...], values: Mapping[str, float], moment: Moment
-    ) -> bool:
+    def _append_new(self, key: tuple[str, ...], values: Mapping[str, float], moment: Moment) -> int:
         packer = struct.Struct(f"{_BODY}{len(values)}d")
         packer.pack(0, 0, *moment[:3], *values.values())
         size = _STEP_BYTES + 8 * len(values) + len(_END)
         texts = [fit_text(text).decode() for text in key]
         payload = json.dumps(texts, ensure_ascii=False).encode()
         if not self._append_text(_DEFINITION, payload, room=size):
-            return False
+            return 0
         self._sets[key] = (len(self._sets), packer, size, len(values))
         return self.append(values, moment)
 
@@ -223,7 +231,7 @@ class Journal:
             memory = _map_arena(self._descriptor, self._allocated, size)
         except OSError:
             # no room on the disk: the rows outlive no kill, but they may still reach the stream
-            return Arena(bytearray(_HEADER.pack(_MAGIC, size).ljust(size, b"\0")), -1)
+            return Arena(bytearray(size), -1)
         self._allocated += size
         return Arena(memory, self._home)
 
@@ -243,17 +251,19 @@ def parse_journal(data: memoryview) -> JournalRows:
     steps: list[StepRows] = []
     events: list[EventRow] = []
     start = 0
+    damaged = False
     while start + _HEADER.size <= len(data):
-        magic, size = _HEADER.unpack_from(data, start)
+        magic, size, _ = _HEADER.unpack_from(data, start)
         if magic != _MAGIC or size <= _HEADER.size or size % 8:
             break
         rows = read_arena(data[start : start + size])
         steps.extend(rows.steps)
         events.extend(rows.events)
+        damaged |= rows.damaged
         start += size
     steps.sort(key=lambda part: part.first_row)
     events.sort(key=lambda row: row.seq)
-    return JournalRows(tuple(steps), tuple(events))
+    return JournalRows(tuple(steps), tuple(events), damaged)
 
 
 def read_arena(data: memoryview) -> JournalRows:
@@ -278,7 +288,17 @@ def read_arena(data: memoryview) -> JournalRows:
         except (ValueError, TypeError, KeyError, AttributeError):
             break  # right checksum, wrong content: forged
         at += size
-    return JournalRows(_step_rows(data, parts, sets), tuple(events))
+    oldest = _HEADER.unpack_from(data)[2] if expected is None else expected
+    damaged = _has_newer(data, at, oldest)
+    return JournalRows(_step_rows(data, parts, sets), tuple(events), damaged)
+
+
+def _has_newer(data: memoryview, start: int, row: int) -> bool:
+    """Say whether a whole record with a row number of at least `row` follows after `start`."""
+    if bytes(data[start : start + len(_END)]) == _END:
+        return False
+    records = (_record(data, at) for at in range(start + 8, len(data), 8))
+    return any(record is not None and record[1] >= row for record in records)
 
 
 def _add_step(
@@ -360,7 +380,7 @@ def _map_arena(descriptor: int, offset: int, size: int) -> mmap.mmap:
     # a hole in a mapped file is SIGBUS on a full disk; allocated space is not
     os.posix_fallocate(descriptor, offset, size)
     memory = mmap.mmap(descriptor, size, offset=offset)
-    memory[: _HEADER.size] = _HEADER.pack(_MAGIC, size)
+    memory[: _HEADER.size] = _HEADER.pack(_MAGIC, size, 0)
     return memory
 
 

@@ -16,8 +16,10 @@ __all__ = [
     "CRC_BODY",
     "CRC_HEAD",
     "DICTIONARY",
+    "END",
     "END_OF_STREAM",
     "FIRST_ROW",
+    "HEAD_BYTES",
     "RECORD_BATCH",
     "SCHEMA",
     "Damage",
@@ -31,10 +33,11 @@ __all__ = [
 FIRST_ROW = "provrunner.first_row"
 CRC_BODY = "provrunner.crc32"
 CRC_HEAD = "provrunner.head_crc32"
+HEAD_BYTES = "provrunner.head_bytes"
 CHAIN = "provrunner.sha256_before"
 END_OF_STREAM = b"\xff\xff\xff\xff\x00\x00\x00\x00"
 
-SCHEMA, DICTIONARY, RECORD_BATCH = 1, 2, 3
+END, SCHEMA, DICTIONARY, RECORD_BATCH = range(4)
 _CONTINUATION = 0xFFFFFFFF
 _HEAD_BYTES = 1 << 20
 _ENTRIES = 256
@@ -95,11 +98,12 @@ def parse_message(data: memoryview, start: int, *, checked: bool = True) -> Mess
     if marker != _CONTINUATION:
         raise Damage(start, "no message")
     if head_bytes == 0:
-        return Message(start, start + 8, start + 8, 0)
+        return Message(start, start + 8, start + 8, END)
     if head_bytes > _HEAD_BYTES or head_bytes % 8:
         raise Damage(start, "a message head of an impossible size")
     body = start + 8 + head_bytes
     if len(data) < body:
+        _check_length(data, start, head_bytes)
         return None
     try:
         return _whole_message(data, start, body, checked)
@@ -129,13 +133,11 @@ def check_sizes(messages: list[Message], size: int) -> None:
 
 
 def find_whole_batch(data: memoryview, start: int) -> bool:
-    """Say whether a whole record batch, or the end of the stream, follows somewhere after `start`.
+    """Say whether a whole record batch follows somewhere after `start`.
 
-    It does not after a write that was cut short: where it does, the message at `start` was damaged.
+    None does after a write that was cut short: where one does, the message at `start` was damaged.
     """
     raw = bytes(data[start:])
-    if raw.endswith(END_OF_STREAM) and len(raw) > len(END_OF_STREAM):
-        return True
     at = raw.find(b"\xff\xff\xff\xff", 8)
     while at >= 0:
         if at % 8 == 0 and _is_batch(data, start + at):
@@ -150,6 +152,17 @@ def _is_batch(data: memoryview, start: int) -> bool:
     except Damage:
         return False
     return message is not None and message.kind == RECORD_BATCH
+
+
+def _check_length(data: memoryview, start: int, head_bytes: int) -> None:
+    """Tell a head that was cut from one whose length was damaged: it holds its length twice."""
+    flat = _Flat(data[start + 8 :])
+    try:
+        claimed = dict(flat.pairs(flat.reference(0), 4)).get(HEAD_BYTES)
+    except (struct.error, UnicodeDecodeError):
+        return
+    if claimed is not None and claimed != f"{head_bytes:08d}":
+        raise Damage(start, "a wrong message length")
 
 
 def _whole_message(data: memoryview, start: int, body: int, checked: bool) -> Message | None:

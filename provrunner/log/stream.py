@@ -16,13 +16,15 @@ from provrunner.log.messages import (
     CRC_HEAD,
     END_OF_STREAM,
     FIRST_ROW,
+    HEAD_BYTES,
     head_checksum,
 )
 
 __all__ = ["StreamFile", "encode_batch", "write_all"]
 
 _COMPRESS_BYTES = 4096
-_PLACES = (b"CRC.HEAD", b"CRC.BODY")
+_CHECKSUM_PLACES = (b"CRC.HEAD", b"CRC.BODY")
+_LENGTH_PLACE = b"HEADSIZE"
 
 
 class StreamFile:
@@ -120,8 +122,9 @@ def encode_batch(batch: pa.RecordBatch, *, first_row: int, sha256_before: str) -
         custom_metadata={
             FIRST_ROW: str(first_row),
             CHAIN: sha256_before,
-            CRC_HEAD: _PLACES[0].decode(),
-            CRC_BODY: _PLACES[1].decode(),
+            HEAD_BYTES: _LENGTH_PLACE,
+            CRC_HEAD: _CHECKSUM_PLACES[0],
+            CRC_BODY: _CHECKSUM_PLACES[1],
         },
     )
     stream = buffer.getvalue().to_pybytes()
@@ -137,12 +140,13 @@ def write_all(descriptor: int, data: bytes) -> None:
 
 
 def _with_checksums(message: bytes) -> bytes:
-    body = 8 + int.from_bytes(message[4:8], "little")
-    head = message[:body]
+    head_bytes = int.from_bytes(message[4:8], "little")
+    body = message[8 + head_bytes :]
+    head = message[: 8 + head_bytes].replace(_LENGTH_PLACE, f"{head_bytes:08d}".encode())
     checksums = (
-        head_checksum(head, *_PLACES).encode(),
-        f"{zlib.crc32(message[body:]):08x}".encode(),
+        head_checksum(head, *_CHECKSUM_PLACES).encode(),
+        f"{zlib.crc32(body):08x}".encode(),
     )
-    for place, checksum in zip(_PLACES, checksums, strict=True):
+    for place, checksum in zip(_CHECKSUM_PLACES, checksums, strict=True):
         head = head.replace(place, checksum)
-    return head + message[body:]
+    return head + body

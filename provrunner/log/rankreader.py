@@ -1,0 +1,170 @@
+"""Joins the segments and journals of one rank into rows without holes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pyarrow as pa
+
+from provrunner.log.columns import EventRow, StepRows, event_batch, metric_batches
+from provrunner.log.folder import journal_name, stream_name
+from provrunner.log.journal import JournalRows, read_journal
+from provrunner.log.liveness import Owner, is_alive
+from provrunner.log.messages import Damage
+from provrunner.log.streamreader import StreamReader
+
+__all__ = ["RankReader"]
+
+
+class RankReader:
+    """The rows of one table and rank, batches first, then what waits in journals.
+
+    Rows carry numbers that rise over all segments of a rank; by them nothing is read twice.
+
+    Attributes:
+        readers: the streams by segment.
+        rows: row number that comes next.
+        damage: the first damage found, with the file it was found in.
+        behind: a journal holds rows that do not follow on the last one read.
+    """
+
+    def __init__(self, log: Path, table: str, rank: int, *, rows: int = 0):
+        self.table = table
+        self.rank = rank
+        self.rows = rows
+        self.readers: dict[int, StreamReader] = {}
+        self.damage: tuple[Path, Damage] | None = None
+        self.behind = False
+        self._log = log
+
+    @property
+    def is_torn(self) -> bool:
+        """Say whether the last stream ends in half a message."""
+        return bool(self.readers) and self.readers[max(self.readers)].torn
+
+    @property
+    def has_ended(self) -> bool:
+        """Say whether the last stream was ended by its writer."""
+        return bool(self.readers) and self.readers[max(self.readers)].ended
+
+    def poll(self, segments: list[int]) -> list[tuple[int, pa.Table]]:
+        """Return the rows that came since the last call, in order, with their segments.
+
+        Raises:
+            FileNotFoundError: a stream is gone: the run was sealed.
+        """
+        # journals first: what is freed from one after this lies in its stream before that is read
+        journals = [self._read_journal(segment) for segment in segments]
+        pieces: list[tuple[int, pa.RecordBatch]] = []
+        for position, segment in enumerate(segments):
+            if self.damage is not None:
+                break
+            reader = self.readers.get(segment)
+            if reader is None:
+                reader = self._open(segment)
+            batches = reader.poll()
+            if reader.metadata and position > 0:
+                stop = reader.first_row
+                pieces.extend(self._from_journals(journals, segments[position - 1], stop))
+                self._check_join(reader, segments[position - 1])
+            pieces.extend((segment, part) for part in self._new(batches))
+            if reader.damage is not None:
+                self.damage = (reader.path, reader.damage)
+        if self.damage is None and segments:
+            pieces.extend(self._from_journals(journals, segments[-1], None))
+        self.behind = any(
+            _last_row(rows, self.table) > self.rows or rows.damaged for rows in journals
+        )
+        return [(segment, pa.Table.from_batches([batch])) for segment, batch in pieces]
+
+    def is_alive(self) -> bool:
+        """Say whether the process that writes the last segment lives."""
+        if not self.readers:
+            return False
+        segment = max(self.readers)
+        owner = Owner.from_metadata(self.readers[segment].metadata)
+        return is_alive(owner, self._heartbeat(segment))
+
+    def _open(self, segment: int) -> StreamReader:
+        path = self._log / stream_name(self.table, self.rank, segment)
+        self.readers[segment] = StreamReader(path, self.table)
+        return self.readers[segment]
+
+    def _read_journal(self, segment: int) -> JournalRows:
+        return read_journal(self._log / journal_name("metrics", self.rank, segment))
+
+    def _heartbeat(self, segment: int) -> float | None:
+        names = (
+            journal_name("metrics", self.rank, segment),
+            stream_name(self.table, self.rank, segment),
+        )
+        times = [path.stat().st_mtime for name in names if (path := self._log / name).exists()]
+        return max(times, default=None)
+
+    def _check_join(self, reader: StreamReader, before: int) -> None:
+        """See that a segment follows on the one before it, which is still what it was."""
+        previous = self.readers[before]
+        promised = reader.metadata.get("previous_sha256", "")
+        size = reader.metadata.get("previous_bytes", "")
+        if promised and size.isdigit() and previous.sha256(int(size)) != promised:
+            self.damage = (
+                previous.path,
+                Damage(previous.offset, "bytes changed since the next segment"),
+            )
+        elif reader.first_row > self.rows:
+            missing = reader.first_row - self.rows
+            self.damage = (previous.path, Damage(previous.offset, f"{missing} rows are missing"))
+
+    def _new(self, batches: list[tuple[int, pa.RecordBatch]]) -> Iterator[pa.RecordBatch]:
+        for first, batch in batches:
+            if first + batch.num_rows > self.rows:
+                yield batch.slice(max(0, self.rows - first))
+                self.rows = first + batch.num_rows
+
+    def _from_journals(
+        self, journals: list[JournalRows], segment: int, stop: int | None
+    ) -> Iterator[tuple[int, pa.RecordBatch]]:
+        """Take rows that follow on the last one read, up to row `stop`."""
+        for first, batch in _batches(journals, self.table, self.rows):
+            if first > self.rows:
+                return
+            end = first + batch.num_rows if stop is None else min(first + batch.num_rows, stop)
+            if end > self.rows:
+                yield segment, batch.slice(self.rows - first, end - self.rows)
+                self.rows = end
+
+
+def _batches(
+    journals: list[JournalRows], table: str, start: int
+) -> Iterator[tuple[int, pa.RecordBatch]]:
+    """Build batches of the rows from `start` on, each of rows that follow one another."""
+    if table == "events":
+        events = {row.seq: row for rows in journals for row in rows.events if row.seq >= start}
+        yield from ((row.seq, event_batch([row])) for row in _following(events, start))
+        return
+    steps = {part.first_row: part for rows in journals for part in rows.steps}
+    waiting = [part for _, part in sorted(steps.items()) if part.first_row + part.rows > start]
+    yield from metric_batches(_joined(waiting))
+
+
+def _following(events: dict[int, EventRow], start: int) -> Iterator[EventRow]:
+    while start in events:
+        yield events[start]
+        start += 1
+
+
+def _joined(parts: list[StepRows]) -> Iterator[StepRows]:
+    """Give the parts up to the first hole: a batch knows only the number of its first row."""
+    expected: int | None = None
+    for part in parts:
+        if expected is not None and part.first_row != expected:
+            return
+        expected = part.first_row + part.rows
+        yield part
+
+
+def _last_row(rows: JournalRows, table: str) -> int:
+    if table == "events":
+        return max((row.seq + 1 for row in rows.events), default=0)
+    return max((part.first_row + part.rows for part in rows.steps), default=0)
