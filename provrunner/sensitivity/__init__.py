@@ -1,1 +1,6 @@
-"""sensitivity: see the package's modules."""
+"""Which hyperparameters matter beyond seed noise, from the table of runs alone."""
+
+from provrunner.sensitivity.study import Parameter, Study
+from provrunner.sensitivity.summary import Summary, build_summary
+
+__all__ = ["Parameter", "Study", "Summary", "build_summary"]

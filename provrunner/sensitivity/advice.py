@@ -35,7 +35,7 @@ def power_of_test(df1: float, df2: float, noncentrality: float, alpha: float) ->
 
     Example:
         >>> round(power_of_test(1, 18, 7.5, 0.05), 3)
-        0.737
+        0.736
     """
     critical = float(special.fdtri(df1, df2, 1 - alpha))
     return 1.0 - float(special.ncfdtr(df1, df2, noncentrality, critical))

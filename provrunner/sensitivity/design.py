@@ -94,7 +94,7 @@ class Design:
         return products([self.factors[i].columns for i in term])
 
 
-def build_design(factors: Sequence[Factor], seeds: Ints | None) -> Design:
+def build_design(factors: Sequence[Factor], seeds: Ints | None, *, n_runs: int) -> Design:
     """Find the design that runs make up, from their levels and seeds.
 
     A full grid with replicates gets every order of interaction, one without gets orders up to two
@@ -106,13 +106,12 @@ def build_design(factors: Sequence[Factor], seeds: Ints | None) -> Design:
         seeds: seed of each run, numbered from 0, where trials share their seeds; None otherwise.
     """
     factors = tuple(factors)
-    n = factors[0].codes.size if factors else (0 if seeds is None else seeds.size)
-    cells = _cells(factors, n)
+    cells = _cells(factors, n_runs)
     kind = _kind(factors, cells)
     blocks, pure_df = _blocks(cells, seeds)
-    terms, dropped = _terms(factors, kind, n, pure_df, blocks)
+    terms, dropped = _terms(factors, kind, n_runs, pure_df, blocks)
     rank = 1 + sum(_size(factors, term) for term in terms) + _block_df(blocks)
-    return Design(kind, factors, cells, blocks, pure_df, terms, dropped, n - rank)
+    return Design(kind, factors, cells, blocks, pure_df, terms, dropped, n_runs - rank)
 
 
 def _cells(factors: Sequence[Factor], n: int) -> Ints:

@@ -101,7 +101,7 @@ def within_residuals(design: Design, y: Floats) -> Floats:
 
     Example:
         >>> from provrunner.sensitivity.design import build_design
-        >>> within_residuals(build_design([], None), np.array([1.0, 3.0])).tolist()
+        >>> within_residuals(build_design([], None, n_runs=2), np.array([1.0, 3.0])).tolist()
         [-1.0, 1.0]
     """
     columns = [y[:, None]]
@@ -146,7 +146,7 @@ def welch(y: Floats, groups: Ints) -> tuple[float, float, float] | None:
 
     Example:
         >>> [round(x, 4) for x in welch(np.array([1.0, 2, 3, 4, 6, 8]), np.array([0, 0, 0, 1, 1, 1]))]
-        [9.6, 2.9412, 0.0546]
+        [9.6, 2.9412, 0.0548]
     """
     n = np.bincount(groups)
     means = np.bincount(groups, y) / n

@@ -37,16 +37,16 @@ def format_number(value: float, digits: int = 2) -> str:
     """Write a number with so many significant digits, without an exponent where it reads well.
 
     Example:
-        >>> format_number(0.0613), format_number(123456.0, 3), format_number(0.0000012), format_number(0)
-        ('0.061', '123000', '1.2e-06', '0')
+        >>> format_number(0.03), format_number(123456.0, 3), format_number(0.0000012), format_number(0)
+        ('0.030', '123000', '1.2e-06', '0')
     """
     if value == 0:
         return "0"
-    text = f"{value:.{digits}g}"
+    text = f"{value:#.{digits}g}"
     rounded = float(text)
     if "e" in text and 1e-4 <= abs(rounded) < 1e7:
         return f"{rounded:.0f}"
-    return text
+    return text.replace(".e", "e").rstrip(".")
 
 
 def format_level(value: object) -> str:

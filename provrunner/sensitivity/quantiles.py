@@ -33,6 +33,8 @@ def tukey_critical(means: int, df: float, level: float = 0.95) -> float:
         >>> round(tukey_critical(3, 10), 3)
         3.877
     """
+    if means == 2:
+        return float(np.sqrt(2)) * student_critical(df, level)
     z, weight = _normal_rule()
 
     def coverage(q: Floats) -> Floats:
@@ -61,6 +63,8 @@ def dunnett_critical(
         >>> round(dunnett_critical(2, 10, sides=1), 2), round(dunnett_critical(2, 10), 2)
         (2.15, 2.57)
     """
+    if comparisons == 1:
+        return student_critical(df, level if sides == 2 else 2 * level - 1)
     z, weight = _normal_rule()
     root, left = np.sqrt(correlation), np.sqrt(1 - correlation)
 

@@ -1,0 +1,126 @@
+"""What a reader must know before trusting the numbers."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from provrunner.schema import RunStatus
+from provrunner.sensitivity.analysis import Analysis
+from provrunner.sensitivity.design import MIN_DF, MIN_RUNS, Design
+from provrunner.sensitivity.numbers import format_level, format_list
+from provrunner.sensitivity.trials import Run
+
+__all__ = ["Flag", "raise_flags"]
+
+
+@dataclass(frozen=True, slots=True)
+class Flag:
+    """One warning: its name, and one sentence."""
+
+    flag: str
+    detail: str
+
+
+def raise_flags(
+    analysis: Analysis, runs: Sequence[Run], *, reruns: int, seeds_have_no_effect: bool
+) -> tuple[Flag, ...]:
+    """Return all flags of an analysis, in a fixed order.
+
+    Args:
+        runs: all runs of the sweep, whatever their status.
+        reruns: bit-identical reruns left out.
+        seeds_have_no_effect: whether every trial gave one value with all its seeds.
+    """
+    design = analysis.design
+    found = [*_conclusions(analysis), *_noise(analysis, seeds_have_no_effect), *_shape(design)]
+    found += [
+        Flag("aliased", f"{format_list(factor.parameters)} always change together: one effect for all")
+        for factor in design.factors
+        if len(factor.parameters) > 1
+    ]
+    found += _spread(analysis)
+    if reruns:
+        found.append(Flag("reruns_collapsed", f"{reruns} bit-identical reruns are counted once"))
+    pruned = sum(run.status == RunStatus.PRUNED for run in runs)
+    if pruned:
+        found.append(
+            Flag("pruned_left_out", f"{pruned} pruned runs are left out: their levels look too good")
+        )
+    return tuple(found)
+
+
+def _conclusions(analysis: Analysis) -> list[Flag]:
+    if analysis.is_constant:
+        return [Flag("constant_metric", f"all {analysis.y.size} runs have the same objective")]
+    if analysis.noise is not None:
+        return []
+    return [Flag("cannot_conclude", f"{_why_not(analysis.design)}: means only")]
+
+
+def _why_not(design: Design) -> str:
+    if design.n_runs < MIN_RUNS:
+        return f"{design.n_runs} finished runs, at least {MIN_RUNS} are needed"
+    if not design.factors:
+        return "no hyperparameter varies"
+    df = max(design.residual_df, design.pure_df)
+    return f"{df} residual degrees of freedom, at least {MIN_DF} are needed"
+
+
+def _noise(analysis: Analysis, seeds_have_no_effect: bool) -> list[Flag]:
+    found = []
+    if seeds_have_no_effect:
+        found.append(
+            Flag("seeds_have_no_effect", "each trial gave one value with all its seeds: counted once")
+        )
+    if analysis.noise is not None and analysis.noise.variance is None:
+        detail = (
+            "too few trials have a second seed: what the effects leave is 'unresolved', noise or not; "
+            "p-values are conservative"
+        )
+        found.append(Flag("noise_not_estimable", detail))
+    return found
+
+
+def _shape(design: Design) -> list[Flag]:
+    found = []
+    if design.kind == "one_at_a_time":
+        detail = "one hyperparameter at a time was changed: whether they interact is not known"
+        found.append(Flag("interactions_not_estimable", detail))
+    elif design.dropped_terms:
+        names = format_list([design.term_name(term) for term in design.dropped_terms])
+        found.append(Flag("interactions_not_estimable", f"too few combinations were run for {names}"))
+    if design.kind == "partial_grid" or not design.is_balanced:
+        found.append(Flag("unbalanced", _balance(design)))
+    return found
+
+
+def _balance(design: Design) -> str:
+    counts = np.bincount(design.cells)
+    runs = f"{counts.min()}" if counts.min() == counts.max() else f"{counts.min()} to {counts.max()}"
+    cells = int(np.prod([len(factor.levels) for factor in design.factors], dtype=np.int64))
+    missing = f", {cells - design.n_cells} of {cells} combinations without a run" * (
+        design.n_cells < cells and design.kind != "one_at_a_time"
+    )
+    return f"{runs} runs a trial{missing}: effects are adjusted for each other (type III)"
+
+
+def _spread(analysis: Analysis) -> list[Flag]:
+    spread = None if analysis.noise is None else analysis.noise.spread
+    if spread is None or not spread.is_unequal or spread.factor is None or spread.level is None:
+        return []
+    factor = analysis.design.factors[spread.factor]
+    detail = (
+        f"the noise differs between levels of {factor.name} (Brown-Forsythe p = {spread.p:.2g}); "
+        f"noisiest at {format_level(factor.levels[spread.level])}: robust tests are used"
+    )
+    return [Flag("heteroscedastic", detail)]
+
+
+def count_statuses(runs: Sequence[Run]) -> dict[str, int]:
+    """Count runs by status, in alphabetical order."""
+    counts = Counter(str(run.status) for run in runs)
+    return {status: counts[status] for status in sorted(counts)}

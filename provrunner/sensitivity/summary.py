@@ -1,0 +1,83 @@
+"""The sensitivity summary of one sweep."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+
+from provrunner.schema import TABLES
+from provrunner.sensitivity.study import Study
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["Summary", "build_summary"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Summary:
+    """What a sweep's runs say of its hyperparameters.
+
+    Attributes:
+        document: the summary as JSON values; its keys are listed in docs/sensitivity.md.
+    """
+
+    document: Mapping[str, Any]
+
+    @property
+    def effects(self) -> pa.Table:
+        """One row a component; the schema is `schema.TABLES["sensitivity"]`."""
+        metric = self.document["sweep"]["metric"]
+        names = TABLES["sensitivity"].names
+        rows = [
+            {name: metric if name == "objective" else part[name] for name in names}
+            for part in self.document["components"]
+        ]
+        return pa.Table.from_pylist(rows, schema=TABLES["sensitivity"])
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return a copy of the document: JSON values only, unknown numbers None."""
+        copy: dict[str, Any] = json.loads(self.to_json())
+        return copy
+
+    def to_json(self) -> str:
+        """Write the document: sorted keys, a final newline, the same bytes for the same runs."""
+        text = json.dumps(
+            self.document, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False
+        )
+        return text + "\n"
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return `effects` as a pandas DataFrame; pandas must be installed."""
+        frame: pd.DataFrame = self.effects.to_pandas()
+        return frame
+
+
+def build_summary(runs: pa.Table, study: Study) -> Summary:
+    """Analyse a sweep's runs.
+
+    Args:
+        runs: one row a run in any order; columns run, status, objective and one a parameter of the
+            study; run_id, trial_id, replicate, seed, reason, objective_epoch and duration_s where there
+            are any. Only finished runs with a finite objective enter the analysis; all are counted.
+        study: what the sweep declared.
+
+    Raises:
+        ValueError: a column is missing.
+
+    Example:
+        >>> from provrunner.sensitivity import Parameter
+        >>> runs = pa.table(
+        ...     {"run": [0, 1], "status": ["finished"] * 2, "objective": [0.5, 0.4], "lr": [0.1, 0.01]}
+        ... )
+        >>> study = Study("lr", "val/loss", "minimize", (Parameter("lr", (0.1, 0.01)),), planned=2)
+        >>> build_summary(runs, study).document["flags"][0]["flag"]
+        'cannot_conclude'
+    """
+    from provrunner.sensitivity.document import build_document
+
+    return Summary(build_document(runs, study))
