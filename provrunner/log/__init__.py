@@ -11,12 +11,15 @@ from provrunner.log.folder import (
 )
 from provrunner.log.reader import Log, LogFollower, read_log, run_status
 from provrunner.log.seal import seal_run
+from provrunner.log.verify import Finding, Verification, verify_sweep
 from provrunner.log.writer import ArrowSink
 
 __all__ = [
     "ArrowSink",
+    "Finding",
     "Log",
     "LogFollower",
+    "Verification",
     "claim_sweep_folder",
     "create_sweep_folder",
     "find_sweep",
@@ -26,5 +29,6 @@ __all__ = [
     "run_folders",
     "run_status",
     "seal_run",
+    "verify_sweep",
     "write_plan",
 ]
