@@ -45,5 +45,6 @@ __all__ = [
     "register_resolvers",
     "search_folders",
     "set_joined_run",
+    "shared_folder",
     "user_conf",
 ]

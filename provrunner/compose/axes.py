@@ -78,9 +78,9 @@ def file_axes(params: Mapping[str, Any], where: str) -> dict[str, Axis]:
                 f"{where}: sweep.params: {key!r} holds a mapping; "
                 f"write the whole key, such as '{key}.lr: choice(0.01, 0.1)'"
             )
-        if isinstance(value, list):
-            value = f"choice({','.join(map(to_text, value))})"
         text = value if isinstance(value, str) else to_text(value)
+        if isinstance(value, list):
+            text = f"choice({text[1:-1]})"
         axis = _axis(parse_overrides([f"{key}={text}"], f"{where}: sweep.params")[0], where)
         axes[axis.name] = axis
     return axes
@@ -156,7 +156,7 @@ def _tags(override: Override) -> set[str]:
 
 
 def _levels(override: Override, where: str) -> Iterator[Any]:
-    value = override.value()
+    value: object = override.value()
     if getattr(value, "shuffle", False):
         raise ConfigError(
             f"{where}: {override.input_line!r}: shuffle() has no meaning here; "
@@ -177,7 +177,7 @@ def _levels(override: Override, where: str) -> Iterator[Any]:
 
 
 def _range(value: RangeSweep, where: str) -> Iterator[int | float]:
-    """Enumerate in decimal arithmetic, so that range(0.1, 0.4, 0.1) gives 0.3, not 0.30000000000000004."""
+    """Enumerate in decimal arithmetic: range(0.1, 0.4, 0.1) gives 0.3, not 0.30000000000000004."""
     start, stop, step = (Decimal(str(end)) for end in (value.start, value.stop, value.step))
     count = math.ceil((stop - start) / step) if step else 0
     if not step:
@@ -201,8 +201,8 @@ def _check_levels(name: str, levels: Sequence[Any], where: str) -> None:
     for level in levels:
         if _identity(level) in seen:
             raise ConfigError(
-                f"{where}: {name!r} has the level {level!r} twice: those points would be duplicates; "
-                "for more runs of a point use sweep.replicates"
+                f"{where}: {name!r} has the level {level!r} twice: "
+                "those points would be duplicates; for more runs of a point use sweep.replicates"
             )
         seen.add(_identity(level))
 

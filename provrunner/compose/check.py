@@ -191,4 +191,6 @@ def _plain(config: DictConfig) -> Mapping[str, Any]:
         container = OmegaConf.to_container(config, resolve=True)
     except OmegaConfBaseException as error:
         raise explain_interpolation(error, config_keys(config)) from error
-    return {str(key): value for key, value in dict(container or {}).items()}
+    return (
+        {str(key): value for key, value in container.items()} if isinstance(container, dict) else {}
+    )

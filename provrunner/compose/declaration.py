@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
@@ -11,6 +12,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from provrunner.compose.load import parse_overrides, search_folders
 from provrunner.compose.mistakes import explain_interpolation
+from provrunner.compose.origins import source_of
 from provrunner.errors import ConfigError, nearest
 from provrunner.plan import Objective
 
@@ -21,6 +23,7 @@ _SEEDS = ("common", "independent")
 _KEYS = ("name", "objective", "design", "params", "points", "replicates")
 _DIRECTIONS = ("minimize", "maximize")
 _EPOCHS = ("best", "last")
+_Where = Callable[[str], str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,27 +57,22 @@ def read_declaration(cfg: DictConfig, arguments: Sequence[str]) -> Declaration:
     Raises:
         ConfigError: an unknown key or word, or a value of the wrong kind.
     """
-    where = sweep_source(arguments)
+    where = partial(source_of, hydra_cfg=cfg.get("hydra"))
     sweep = resolved_node(cfg, "sweep")
     _check_keys(sweep, _KEYS, "sweep", where)
     _check_word(sweep.get("design"), _DESIGNS, "sweep.design", where)
-    design = str(sweep["design"])
-    params, points = sweep.get("params") or {}, sweep.get("points") or []
+    _check_reader(sweep, where)
+    design, params = str(sweep["design"]), sweep.get("params") or {}
     if not isinstance(params, dict):
-        raise ConfigError(f"{where}: sweep.params: expected a mapping of keys, got {params!r}")
-    for key, value, reader in (("points", points, "list"), ("params", params, "grid")):
-        if value and design != reader:
-            raise ConfigError(
-                f"{where}: sweep.{key} is read by design {reader} only; the design is {design}"
-            )
+        raise _mistake(where, "sweep.params", f"expected a mapping of keys, got {params!r}")
     replicates, seeds = _replicates(sweep.get("replicates"), where)
     return Declaration(
-        where=where,
+        where=sweep_source(arguments),
         name=sweep.get("name"),
         objective=_objective(sweep.get("objective"), where),
         design=design,
         params=params,
-        points=_points(points, design, where),
+        points=_points(sweep.get("points") or [], design, where),
         replicates=replicates,
         seeds=seeds,
     )
@@ -113,10 +111,10 @@ def resolved_node(cfg: DictConfig, key: str) -> dict[str, Any]:
     return {str(name): value for name, value in node.items()}
 
 
-def _objective(node: Any, where: str) -> Objective:
+def _objective(node: Any, where: _Where) -> Objective:
     path = "sweep.objective"
     if not isinstance(node, dict) or not isinstance(node.get("metric"), str):
-        raise ConfigError(f"{where}: {path}.metric: expected the name of a metric, got {node!r}")
+        raise _mistake(where, path, f"expected a mapping with a metric's name, got {node!r}")
     _check_keys(node, ("metric", "direction", "at"), path, where)
     objective = Objective(**node)
     _check_word(objective.direction, _DIRECTIONS, f"{path}.direction", where)
@@ -124,41 +122,51 @@ def _objective(node: Any, where: str) -> Objective:
     return objective
 
 
-def _points(points: Any, design: str, where: str) -> list[dict[str, Any]]:
+def _points(points: Any, design: str, where: _Where) -> list[dict[str, Any]]:
+    path = "sweep.points"
     if not isinstance(points, list) or not all(isinstance(point, dict) for point in points):
-        raise ConfigError(f"{where}: sweep.points: expected a list of mappings, got {points!r}")
+        raise _mistake(where, path, f"expected a list of mappings, got {points!r}")
     if design == "list" and not points:
-        raise ConfigError(f"{where}: sweep.points is empty; design list needs at least 2 points")
+        raise _mistake(where, path, "empty; design list needs at least 2 points")
     for number, point in enumerate(points):
         if point.keys() != points[0].keys():
             differing = ", ".join(sorted(point.keys() ^ points[0].keys()))
-            raise ConfigError(
-                f"{where}: sweep.points: point {number} has other keys than point 0: {differing}"
-            )
+            raise _mistake(where, path, f"point {number} differs from point 0 in keys: {differing}")
     return points
 
 
-def _replicates(node: Any, where: str) -> tuple[int, str]:
+def _replicates(node: Any, where: _Where) -> tuple[int, str]:
     path = "sweep.replicates"
     mapping = node if isinstance(node, dict) else {"n": node}
     _check_keys(mapping, ("n", "seeds"), path, where)
     count, seeds = mapping.get("n", 1), mapping.get("seeds", "common")
     if not isinstance(count, int) or isinstance(count, bool) or count < 1:
-        raise ConfigError(f"{where}: {path}: expected a whole number from 1 up, got {count!r}")
+        raise _mistake(where, path, f"expected a whole number from 1 up, got {count!r}")
     _check_word(seeds, _SEEDS, f"{path}.seeds", where)
     return count, str(seeds)
 
 
-def _check_keys(node: Mapping[str, Any], known: Sequence[str], path: str, where: str) -> None:
+def _check_reader(sweep: Mapping[str, Any], where: _Where) -> None:
+    """Refuse axes that the design does not read."""
+    for key, reader in (("points", "list"), ("params", "grid")):
+        if sweep.get(key) and sweep["design"] != reader:
+            text = f"read by design {reader} only; the design is {sweep['design']}"
+            raise _mistake(where, f"sweep.{key}", text)
+
+
+def _check_keys(node: Mapping[str, Any], known: Sequence[str], path: str, where: _Where) -> None:
     for key in node:
         if key not in known:
             near = nearest(str(key), known)
-            raise ConfigError(
-                f"{where}: {path} has no key {key!r}; it has {', '.join(known)}{near}"
-            )
+            text = f"{path} has no such key; it has {', '.join(known)}{near}"
+            raise _mistake(where, f"{path}.{key}", text)
 
 
-def _check_word(value: Any, words: Sequence[str], path: str, where: str) -> None:
+def _check_word(value: Any, words: Sequence[str], path: str, where: _Where) -> None:
     if value not in words:
         near = nearest(str(value), words)
-        raise ConfigError(f"{where}: {path}: {value!r} is none of {', '.join(words)}{near}")
+        raise _mistake(where, path, f"{value!r} is none of {', '.join(words)}{near}")
+
+
+def _mistake(where: _Where, path: str, text: str) -> ConfigError:
+    return ConfigError(f"{where(path)}: {path}: {text}")

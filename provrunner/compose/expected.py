@@ -3,10 +3,19 @@
 from __future__ import annotations
 
 import types
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 __all__ = ["admits", "describe", "is_like"]
+
+_PLAIN: dict[Any, tuple[type, ...]] = {
+    type(None): (type(None),),
+    bool: (bool,),
+    int: (int,),
+    float: (int, float),
+    str: (str,),
+}
+"""The types of plain values, each with those that may stand for it."""
 
 
 def admits(annotation: Any, value: Any) -> bool | None:
@@ -48,22 +57,17 @@ def describe(value: Any) -> str:
 
     Example:
         >>> describe(2.5), describe(None)
-        ("float 2.5", 'null')
+        ('float 2.5', 'null')
     """
     return "null" if value is None else f"{type(value).__name__} {value!r}"
 
 
 def _admits_class(kind: Any, value: Any) -> bool | None:
-    if kind is None or kind is type(None):
-        return value is None
-    if kind is bool:
-        return isinstance(value, bool)
-    if kind is int:
-        return isinstance(value, int) and not isinstance(value, bool)
-    if kind is float:
-        return isinstance(value, int | float) and not isinstance(value, bool)
-    if kind is str:
-        return isinstance(value, str)
+    kind = type(None) if kind is None else kind
+    if isinstance(value, bool) and kind in _PLAIN:
+        return kind is bool
+    if kind in _PLAIN:
+        return isinstance(value, _PLAIN[kind])
     if not isinstance(kind, type) or kind is object:
         return None
     if issubclass(kind, Mapping):
@@ -73,7 +77,7 @@ def _admits_class(kind: Any, value: Any) -> bool | None:
     return None
 
 
-def _any(answers: Any) -> bool | None:
+def _any(answers: Iterable[bool | None]) -> bool | None:
     known = list(answers)
     if any(known):
         return True

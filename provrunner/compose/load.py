@@ -20,8 +20,8 @@ from provrunner.errors import ConfigError, nearest
 __all__ = [
     "CONFIG_NAME",
     "compose_config",
-    "config_keys",
     "config_folder",
+    "config_keys",
     "extend_search_path",
     "group_options",
     "package_conf",
@@ -129,12 +129,11 @@ def compose_config(
     Raises:
         ConfigError: with the file or override that is wrong, and the nearest name.
     """
-    plain = [
-        text
-        for text, parsed in zip(overrides, parse_overrides(overrides), strict=True)
-        if not parsed.is_sweep_override()
-    ]
+    parsed = [one for one in parse_overrides(overrides) if not one.is_sweep_override()]
+    plain = [one.input_line or "" for one in parsed]
     with config_folder(config_dir):
+        for one in parsed:
+            _check_choice(one, (sources or {}).get(one.input_line or "", "command line"))
         try:
             return _compose(plain, return_hydra_config=return_hydra_config)
         except COMPOSITION_ERRORS as error:
@@ -165,6 +164,20 @@ def parse_overrides(overrides: Sequence[str], where: str = "command line") -> li
         except COMPOSITION_ERRORS as error:
             raise explain_override(error, override, where) from error
     return parsed
+
+
+def _check_choice(override: Override, where: str) -> None:
+    """Refuse what is no choice of a group's option; Hydra's own words for it name no place."""
+    key, text = override.key_or_group, f"{where}: {override.input_line!r}"
+    if not key:
+        raise ConfigError(f"{text}: there is no key before the '='")
+    options = group_options(key)
+    if not options or override.is_hydra_override():
+        return
+    if override.is_delete():
+        raise ConfigError(f"{text}: every run needs a {key!r}; choose one of {', '.join(options)}")
+    if not isinstance(override.value(), str | dict):
+        raise ConfigError(f"{text}: {key!r} takes one of {', '.join(options)}")
 
 
 def config_keys(cfg: DictConfig) -> tuple[str, ...]:
@@ -200,9 +213,10 @@ def _composed_keys(overrides: Sequence[str]) -> tuple[str, ...]:
 
 def _all_keys(node: DictConfig, prefix: str) -> Iterator[str]:
     for key, value in node.items_ex(resolve=False):
-        yield f"{prefix}{key}"
+        path = f"{prefix}{key!s}"
+        yield path
         if isinstance(value, DictConfig) and not (value._is_none() or value._is_missing()):
-            yield from _all_keys(value, f"{prefix}{key}.")
+            yield from _all_keys(value, f"{path}.")
 
 
 def _plain(path: str) -> str:

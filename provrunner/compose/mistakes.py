@@ -10,7 +10,7 @@ from hydra.errors import HydraException, MissingConfigException, OverrideParseEx
 from omegaconf.errors import (
     OmegaConfBaseException,
 )
-from yaml import MarkedYAMLError, YAMLError
+from yaml import MarkedYAMLError, YAMLError  # type: ignore[import-untyped]
 
 from provrunner.errors import ConfigError, nearest
 
@@ -85,11 +85,11 @@ def _missing_config(
 ) -> ConfigError:
     wanted = error.missing_cfg_file or ""
     group, _, option = wanted.rpartition("/")
-    options = _options(group, folders)
+    options = sorted(error.options or ()) or _options(group, folders)
     if not options:
+        place = _where(group, overrides, folders, option) if group else "configuration"
         return ConfigError(
-            f"{_where(wanted, overrides, folders)}: no configuration {wanted!r} in "
-            + ", ".join(map(str, folders))
+            f"{place}: no configuration {wanted!r} in {', '.join(map(str, folders))}"
         )
     return ConfigError(
         f"{_where(group, overrides, folders, option)}: {group!r} has no option {option!r}; "
@@ -144,6 +144,6 @@ def _to_add(key: str, where: str) -> str:
 def _other(error: BaseException, overrides: Mapping[str, str]) -> ConfigError:
     texts = [str(cause) for cause in _chain(error) if str(cause)]
     message = " ".join(dict.fromkeys(line.strip() for text in texts for line in text.splitlines()))
-    found = [text for text in overrides if text in message]
-    where = f"{overrides[found[0]]}: {found[0]!r}" if found else "configuration"
+    named = [text for text in overrides if text in message or text.lstrip("~") in message]
+    where = f"{overrides[named[0]]}: {named[0]!r}" if named else "configuration"
     return ConfigError(f"{where}: {message or type(error).__name__}")

@@ -49,7 +49,7 @@ def config_leaves(
     """Return every leaf of a composed configuration with its origin, sorted by name.
 
     Args:
-        cfg: the configuration; its interpolations are resolved, the nodes `hydra` and `run` left out.
+        cfg: the configuration; interpolations are resolved, `hydra` and `run` left out.
         hydra_cfg: Hydra's own node, as composed with it.
         axes: the names of swept keys and groups.
     """
@@ -172,7 +172,7 @@ def _first(folders: Sequence[Path], name: str) -> Path | None:
 
 def _read(path: Path) -> Mapping[str, Any]:
     content = OmegaConf.to_container(OmegaConf.load(path), resolve=False)
-    return content if isinstance(content, dict) else {}
+    return {str(key): item for key, item in content.items()} if isinstance(content, dict) else {}
 
 
 def _keys(content: Mapping[str, Any], prefix: str) -> frozenset[str]:

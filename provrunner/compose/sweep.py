@@ -16,6 +16,7 @@ from provrunner.compose.axes import Axis, command_line_axes, file_axes, list_axe
 from provrunner.compose.declaration import Declaration, read_declaration
 from provrunner.compose.load import group_options, parse_overrides
 from provrunner.compose.mistakes import explain_interpolation
+from provrunner.compose.origins import source_of
 from provrunner.compose.values import to_override
 from provrunner.errors import ConfigError
 from provrunner.ids import canonical_json, digest, run_id, trial_id
@@ -175,7 +176,7 @@ def _given_seeds(axis: Axis | None) -> tuple[int, ...]:
 
 def _base_seed(cfg: DictConfig, replicates: int) -> int:
     base = cfg.get("seed")
-    _check_seed(base, replicates - 1, "seed")
+    _check_seed(base, replicates - 1, f"{source_of('seed', cfg.get('hydra'))}: seed")
     return int(base)
 
 
@@ -183,7 +184,8 @@ def _check_seed(value: Any, further: int, where: str) -> None:
     is_int = isinstance(value, int) and not isinstance(value, bool)
     if not is_int or not 0 <= value <= _MAX_SEED - further:
         raise ConfigError(
-            f"{where}: {value!r} is no seed; expected a whole number from 0 to {_MAX_SEED - further}"
+            f"{where}: {value!r} is no seed; "
+            f"expected a whole number from 0 to {_MAX_SEED - further}"
         )
 
 
@@ -197,9 +199,10 @@ def _name(declared: Declaration, cfg: DictConfig) -> str:
     if name is None:
         name = "-".join(str(choices[group]) for group in ("model", "data") if choices.get(group))
     if not isinstance(name, str) or not _PLAIN_NAME.fullmatch(name or "sweep"):
+        where = source_of("sweep.name", cfg.get("hydra"))
         raise ConfigError(
-            f"{declared.where}: sweep.name: {name!r} names a folder; "
-            "expected letters, digits, '_', '-' and '.', not first, at most 100"
+            f"{where}: sweep.name: {name!r} is to name a folder; "
+            "expected at most 100 letters, digits, '_', '-' and '.', a letter or digit first"
         )
     return name or "sweep"
 

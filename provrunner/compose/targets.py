@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import inspect
 import pkgutil
+import re
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -111,7 +112,7 @@ def _import_longest(name: str) -> tuple[Any, list[str]]:
             if module is None:
                 raise ConfigError(f"no module {wanted!r}{nearest(wanted, _modules())}") from error
             return module, parts[end - 1 :]
-        except Exception as error:  # noqa: BLE001  a user's module may raise anything
+        except Exception as error:  # a user's module may raise anything
             raise ConfigError(f"{wanted!r} raised {type(error).__name__}: {error}") from error
     return module, []
 
@@ -156,8 +157,8 @@ def _check_types(
         if annotation is inspect.Parameter.empty or admits(annotation, value) is not False:
             continue
         raise ConfigError(
-            f"{where(f'{path}.{key}')}: {path}.{key}: expected {inspect.formatannotation(annotation)}, "
-            f"got {describe(value)}"
+            f"{where(f'{path}.{key}')}: {path}.{key}: "
+            f"expected {inspect.formatannotation(annotation)}, got {describe(value)}"
         )
 
 
@@ -187,5 +188,15 @@ def _call_check(
         return
     try:
         target.check(**given)
-    except (ConfigError, OSError, TypeError, ValueError) as error:
-        raise ConfigError(f"{where(path)}: {path}: {error}") from error
+    except ConfigError as error:
+        raise ConfigError(f"{where(path)}: {error}") from error
+    except (OSError, TypeError, ValueError) as error:
+        unknown = re.search(r"unexpected keyword argument '(\w+)'", str(error))
+        near = nearest(unknown.group(1), _inherited_names(target)) if unknown else ""
+        raise ConfigError(f"{where(path)}: {path}: {error}{near}") from error
+
+
+def _inherited_names(target: Any) -> list[str]:
+    """List the arguments of a class and of the classes that it may hand further ones to."""
+    kinds = inspect.getmro(target) if inspect.isclass(target) else ()
+    return [name for kind in kinds for name in _parameters(kind) or ()]

@@ -19,10 +19,8 @@ def to_override(key: str, value: Any) -> str:
     """Write `key=value`.
 
     Example:
-        >>> to_override("optimizer.lr", 1e-05)
-        'optimizer.lr=1e-05'
-        >>> to_override("reason", "it's 5 o'clock")
-        "reason='it\\\\'s 5 o\\\\'clock'"
+        >>> to_override("optimizer.lr", 1e-05), to_override("reason", "a, b")
+        ('optimizer.lr=1e-05', "reason='a, b'")
     """
     return f"{key}={to_text(value)}"
 

@@ -26,7 +26,8 @@ class Digits(ArrayData):
 class BreastCancer(ArrayData):
     """Give 569 tumours of 30 measured features in two classes.
 
-    W. Wolberg, O. Mangasarian, N. Street and W. Street, Breast Cancer Wisconsin (Diagnostic), UCI, 1995.
+    W. Wolberg, O. Mangasarian, N. Street and W. Street, Breast Cancer Wisconsin (Diagnostic),
+    UCI, 1995.
     """
 
     def _load(self) -> Samples:

@@ -117,8 +117,7 @@ class ArrayData(LightningDataModule):
         Raises:
             ConfigError: the data cannot be read or split with these settings.
         """
-        module = cls(**settings)
-        module._split(module._load())
+        cls(**settings).setup()
 
     @abstractmethod
     def _load(self) -> Samples:
@@ -216,7 +215,7 @@ class ArrayData(LightningDataModule):
         train = values[self._rows["train"]].astype(np.float64)
         mean, deviation = train.mean(axes), train.std(axes)
         deviation = np.where(deviation > 0, deviation, 1.0)
-        result = ((values - mean) / deviation).astype(np.float32)
+        result: NDArray[np.float32] = ((values - mean) / deviation).astype(np.float32)
         self._transforms.append(
             {
                 "name": name,
@@ -242,7 +241,7 @@ class ArrayData(LightningDataModule):
 def split_rows(
     count: int, val_fraction: float, test_fraction: float, *, seed: int
 ) -> dict[str, NDArray[np.int64]]:
-    """Share `count` rows among train, val and test at random; sizes are rounded down for val and test.
+    """Share rows among train, val and test at random; val and test are rounded down.
 
     Example:
         >>> {name: len(rows) for name, rows in split_rows(10, 0.2, 0.3, seed=0).items()}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from torch import Tensor
 from torch.utils.data import Dataset
@@ -28,6 +29,6 @@ class ArrayDataset(Dataset[tuple[Tensor, Tensor]]):
         return self.inputs[indices], self.targets[indices]
 
 
-def as_is(batch: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
+def as_is(batch: Any) -> Any:
     """Return a batch that `ArrayDataset` has made already."""
     return batch

@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from torch import nn
 
-__all__ = ["make_activation"]
+__all__ = ["ActivationName", "make_activation"]
 
-_ACTIVATIONS = {"gelu": nn.GELU, "relu": nn.ReLU, "silu": nn.SiLU, "tanh": nn.Tanh}
+ActivationName = Literal["relu", "gelu", "tanh", "silu"]
+
+_ACTIVATIONS: dict[str, type[nn.Module]] = {
+    "gelu": nn.GELU,
+    "relu": nn.ReLU,
+    "silu": nn.SiLU,
+    "tanh": nn.Tanh,
+}
 
 
-def make_activation(name: str) -> nn.Module:
+def make_activation(name: ActivationName) -> nn.Module:
     """Make the activation of that name.
 
     Raises:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
-from provrunner.zoo.layers import make_activation
+from provrunner.zoo.layers import ActivationName, make_activation
 
 __all__ = ["MLP"]
 
@@ -23,7 +23,7 @@ class MLP(nn.Module):
         width: int = 64,
         depth: int = 2,
         dropout: float = 0.0,
-        activation: str = "relu",
+        activation: ActivationName = "relu",
     ) -> None:
         """Build the layers.
 

@@ -67,15 +67,16 @@ class SupervisedTask(LightningModule):
         inputs, targets = batch
         loss = self.loss(self(inputs), targets)
         self._add("train/loss", loss, len(targets))
-        if batch_idx % self.trainer.log_every_n_steps == 0:
+        every = self.trainer.log_every_n_steps  # type: ignore[attr-defined]
+        if every and batch_idx % every == 0:
             self.log("train/loss_step", loss, on_step=True, on_epoch=False)
         return loss
 
-    def validation_step(self, batch: tuple[Tensor, Tensor], _batch_idx: int) -> None:
+    def validation_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:  # noqa: ARG002
         """Take one batch into the epoch's means."""
         self._evaluate("val", batch)
 
-    def test_step(self, batch: tuple[Tensor, Tensor], _batch_idx: int) -> None:
+    def test_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:  # noqa: ARG002
         """Take one batch into the test's means."""
         self._evaluate("test", batch)
 
