@@ -142,7 +142,8 @@ def _reason(begun: _Told, told: _Told) -> str | None:
     if stated is not None:
         return str(stated)
     if "exception" in told:
-        return f"{told['exception'].get('type')}: {told['exception'].get('message')}"
+        message = str(told["exception"].get("message")).partition("\n")[0]
+        return f"{told['exception'].get('type')}: {message}"
     return str(told["signal"].get("name")) if "signal" in told else None
 
 

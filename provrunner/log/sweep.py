@@ -1,0 +1,118 @@
+"""Read the logs of all runs of a sweep."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from provrunner.log.derive import SweepTables
+from provrunner.log.events import numpy_column
+from provrunner.log.folder import log_folder, read_plan, run_folder, run_folders, run_number
+from provrunner.log.reader import read_log, run_status
+from provrunner.log.runs import RunState
+from provrunner.plan import Plan
+from provrunner.schema import TABLES, LogState, RunStatus
+
+__all__ = ["read_tables"]
+
+_BY_DAMAGE = (
+    LogState.COMPLETE,
+    LogState.RUNNING,
+    LogState.LOST,
+    LogState.TORN,
+    LogState.CORRUPT,
+)
+
+
+def read_tables(folder: Path) -> SweepTables:
+    """Open the public tables of a sweep but nodes, edges and sensitivity, by name.
+
+    Reads sealed, running, lost and damaged logs alike, as far as they are whole.
+
+    Raises:
+        LogError: `folder` holds no plan; raised by a table where a log is of a newer format.
+    """
+    plan = read_plan(folder)
+    return SweepTables(plan, _FolderLogs(folder, plan))
+
+
+class _FolderLogs:
+    """The logs below a sweep folder; each table of them is read once, when it is asked for."""
+
+    def __init__(self, folder: Path, plan: Plan) -> None:
+        folders = {
+            (point.run, point.run_id): run_folder(folder, point.run_id) for point in plan.points
+        }
+        planned = {run_id for _, run_id in folders}
+        for path in run_folders(folder):
+            if path.name not in planned and _has_log(path):
+                folders[run_number(path.name), path.name] = path
+        self._folders = dict(sorted(folders.items()))
+
+    @property
+    def events(self) -> pa.Table:
+        return self._events[0]
+
+    @property
+    def metrics(self) -> pa.Table:
+        return self._metrics[0]
+
+    @cached_property
+    def states(self) -> list[RunState]:
+        return [
+            self._state(number, run_id, path) for (number, run_id), path in self._folders.items()
+        ]
+
+    @cached_property
+    def _events(self) -> tuple[pa.Table, dict[str, LogState]]:
+        return self._read("events")
+
+    @cached_property
+    def _metrics(self) -> tuple[pa.Table, dict[str, LogState]]:
+        return self._read("metrics")
+
+    def _state(self, number: int, run_id: str, path: Path) -> RunState:
+        if not _has_log(path):
+            return RunState(number, run_id, RunStatus.PLANNED)
+        status, state = run_status(path)
+        if status is RunStatus.PLANNED:
+            return RunState(number, run_id, status)
+        found = (state, self._events[1].get(run_id, state), self._metrics[1].get(run_id, state))
+        return RunState(number, run_id, status, max(found, key=_BY_DAMAGE.index))
+
+    def _read(self, name: str) -> tuple[pa.Table, dict[str, LogState]]:
+        parts, states = [TABLES[name].empty_table()], {}
+        for (number, run_id), path in self._folders.items():
+            if not _has_log(path):
+                continue
+            log = read_log(path, name)
+            states[run_id] = log.state
+            parts.append(_with_run(name, log.table, number, run_id))
+        return _in_order(pa.concat_tables(parts)), states
+
+
+def _has_log(path: Path) -> bool:
+    return log_folder(path).is_dir()
+
+
+def _with_run(name: str, table: pa.Table, number: int, run_id: str) -> pa.Table:
+    """Shape a run's log as a public table; in its sealed files texts are dictionaries."""
+    rows = table.num_rows
+    columns = {field.name: table[field.name] for field in table.schema}
+    columns |= {"run": pa.repeat(number, rows), "run_id": pa.repeat(run_id, rows)}
+    schema = TABLES[name]
+    return pa.table([columns[key] for key in schema.names], names=schema.names).cast(schema)
+
+
+def _in_order(table: pa.Table) -> pa.Table:
+    """Put each run's rows in the order of rank and segment, unless they are so already."""
+    rank, segment = (numpy_column(table[name], 0) for name in ("rank", "segment"))
+    same_run = np.diff(numpy_column(table["run"], 0)) == 0
+    ranks, segments = np.diff(rank), np.diff(segment)
+    if not np.any(same_run & ((ranks < 0) | ((ranks == 0) & (segments < 0)))):
+        return table
+    keys = ("run", "run_id", "rank", "segment")
+    return table.sort_by([(key, "ascending") for key in keys])

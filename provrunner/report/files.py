@@ -1,0 +1,131 @@
+"""Write the derived files of a sweep, each as a whole or not at all."""
+
+from __future__ import annotations
+
+import filecmp
+import secrets
+import time
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from provrunner.errors import LogError
+
+if TYPE_CHECKING:
+    from provrunner.report.results import Sweep
+
+__all__ = ["replace_file", "write_files"]
+
+_STALE_S = 3600.0
+_CAPTIONS = {
+    "prov/sweep.svg": "What led to what in this sweep",
+    "prov/best_run.svg": "How the best run came about",
+}
+_LINKS = {
+    "Summary": "summary.json",
+    "Runs": "tables/runs.parquet",
+    "Epochs": "tables/epochs.parquet",
+    "PROV-JSON": "prov/sweep.json",
+    "PROV-N": "prov/sweep.provn",
+}
+
+_Writer = Callable[[Path], object]
+
+
+def write_files(sweep: Sweep) -> tuple[Path, ...]:
+    """Write tables, PROV documents, summary and report of a sweep; return their paths.
+
+    Raises:
+        LogError: a file cannot be written; those before it are whole.
+    """
+    written = []
+    for name, write in _writers(sweep):
+        path = sweep.folder / name
+        try:
+            replace_file(path, write)
+        except OSError as error:
+            raise LogError(f"cannot write {path}: {error.strerror or error}") from error
+        written.append(path)
+    return tuple(written)
+
+
+def _writers(sweep: Sweep) -> Iterator[tuple[str, _Writer]]:
+    """Yield each derived file's name in the folder, and what writes it."""
+    for name, table in sweep.tables.items():
+        yield f"tables/{name}.parquet", _parquet(table)
+    pictures = _draw(sweep)
+    yield from _provenance(sweep, pictures)
+    yield from _summary(sweep, pictures)
+
+
+def _parquet(table: pa.Table) -> _Writer:
+    return lambda path: pq.write_table(table, path, compression="zstd")
+
+
+def _draw(sweep: Sweep) -> dict[str, bytes]:
+    """Draw the graph's pictures, by file name."""
+    from provrunner.graph.picture import draw_run, draw_types
+
+    pictures = {"prov/sweep.svg": draw_types(sweep.graph())}
+    best = sweep.sensitivity().to_dict()["best"]
+    if best is not None:
+        pictures["prov/best_run.svg"] = draw_run(sweep.graph(), best["run"])
+    return pictures
+
+
+def _provenance(sweep: Sweep, pictures: Mapping[str, bytes]) -> Iterator[tuple[str, _Writer]]:
+    from provrunner.graph.export import write_prov_json, write_prov_n
+
+    graph = sweep.graph()
+    yield "prov/sweep.json", lambda path: write_prov_json(graph, path)
+    yield "prov/sweep.provn", lambda path: write_prov_n(graph, path)
+    for name, picture in pictures.items():
+        yield name, _bytes(picture)
+
+
+def _summary(sweep: Sweep, pictures: Mapping[str, bytes]) -> Iterator[tuple[str, _Writer]]:
+    from provrunner.report.html import build_page
+    from provrunner.report.markdown import summary_markdown
+
+    summary = sweep.sensitivity()
+    yield "summary.json", _text(summary.to_json())
+    yield "summary.md", _text(summary_markdown(summary.to_dict()))
+    page = build_page(
+        summary=summary.to_dict(),
+        plan=sweep.plan,
+        tables=sweep.tables,
+        pictures={_CAPTIONS[name]: picture for name, picture in pictures.items()},
+        links=_LINKS,
+    )
+    yield "report.html", _text(page)
+
+
+def _bytes(content: bytes) -> _Writer:
+    return lambda path: path.write_bytes(content)
+
+
+def _text(text: str) -> _Writer:
+    return _bytes(text.encode("utf-8", "backslashreplace"))
+
+
+def replace_file(path: Path, write: _Writer) -> None:
+    """Put a file in place by one rename; leave one alone that has the same bytes."""
+    path.parent.mkdir(exist_ok=True)
+    _remove_stale(path.parent)
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
+    try:
+        write(temporary)
+        if not (path.is_file() and filecmp.cmp(temporary, path, shallow=False)):
+            temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _remove_stale(folder: Path) -> None:
+    """Remove what a writer that was killed left behind; a living one is never that old."""
+    for temporary in folder.glob(".*.tmp"):
+        if time.time() - temporary.stat().st_mtime > _STALE_S:
+            temporary.unlink(missing_ok=True)

@@ -1,0 +1,229 @@
+"""A sweep as its readers hold it: tables, questions, sensitivity, provenance."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from provrunner.errors import LogError, nearest
+from provrunner.log.folder import find_sweep, log_folder, run_folder, sealed_name
+from provrunner.log.reader import Log, read_log
+from provrunner.log.runs import level_column, level_type
+from provrunner.log.sweep import read_tables
+from provrunner.log.views import Views
+from provrunner.plan import Plan
+from provrunner.schema import TABLES
+
+if TYPE_CHECKING:
+    import duckdb
+
+    from provrunner.graph import Graph
+    from provrunner.sensitivity import Study, Summary
+
+__all__ = ["Sweep", "build_study", "open_sweep", "trials_table"]
+
+_RUN_COLUMNS = (
+    "run",
+    "run_id",
+    "trial_id",
+    "replicate",
+    "seed",
+    "status",
+    "reason",
+    "objective",
+    "objective_epoch",
+    "duration_s",
+)
+
+
+def open_sweep(path: Path | str | None = None) -> Sweep:
+    """Open a sweep to read it, also while it runs.
+
+    Args:
+        path: its folder, or a folder above it for the newest sweep there; None is `outputs`.
+
+    Raises:
+        LogError: there is no sweep.
+    """
+    return Sweep(find_sweep(None if path is None else Path(path)))
+
+
+class Sweep:
+    """A sweep on disk; what it holds is read when first asked for, then kept.
+
+    A sweep that still runs is seen as it was then: open it again for what came after.
+
+    Args:
+        folder: the sweep's folder, which holds `plan.json`.
+
+    Raises:
+        LogError: there is no plan in it, or a damaged one.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._tables = read_tables(folder)
+
+    @property
+    def plan(self) -> Plan:
+        """The sweep as declared."""
+        return self._tables.plan
+
+    @property
+    def tables(self) -> Mapping[str, pa.Table]:
+        """All public tables by name, with their columns as docs/tables.md lists them."""
+        return self._all
+
+    @property
+    def runs(self) -> pa.Table:
+        """The table `runs`: one row a run."""
+        return self._tables["runs"]
+
+    def table(self, name: str) -> pa.Table:
+        """Return a public table.
+
+        Raises:
+            LogError: there is none of this name.
+        """
+        if name not in TABLES:
+            raise LogError(f"there is no table {name!r}{nearest(name, TABLES)}")
+        return self._all[name]
+
+    def sql(self, query: str) -> duckdb.DuckDBPyRelation:
+        """Ask the tables in DuckDB's SQL, such as `from epochs where run = 3`.
+
+        The answer has `.df()`, `.pl()`, `.to_arrow_table()`, `.fetchall()`.
+
+        Raises:
+            ConfigError: the query cannot be answered; the message is one line.
+        """
+        return self._views.sql(query)
+
+    def sensitivity(self) -> Summary:
+        """Return what matters for the objective, by how much, and what cannot be concluded."""
+        return self._summary
+
+    def graph(self) -> Graph:
+        """Return the sweep's PROV graph."""
+        return self._graph
+
+    def read_log(self, run: int | str, table: str = "metrics") -> Log:
+        """Read the log of one run.
+
+        Args:
+            run: its number or id.
+            table: `metrics` or `events`.
+
+        Raises:
+            LogError: there is no such run, or it has no log.
+        """
+        return read_log(run_folder(self.folder, self._run_id(run)), table)
+
+    def write(self) -> tuple[Path, ...]:
+        """Write all derived files anew; return their paths in the order written.
+
+        Each is replaced as a whole, and only when its bytes differ: whoever reads meanwhile, or
+        finds the folder after a crash, sees no half file. The same logs give the same bytes.
+        """
+        from provrunner.report.files import write_files
+
+        return write_files(self)
+
+    def paths(self) -> dict[str, str]:
+        """Return what lies where, as the summary on the terminal lists it."""
+        best = self._summary.to_dict()["best"] or {}
+        run_id = best.get("run_id") or next((point.run_id for point in self.plan.points), None)
+        paths = {"report": str(self.folder / "report.html"), "tables": str(self.folder / "tables")}
+        if run_id is not None:
+            log = log_folder(run_folder(self.folder, run_id)) / sealed_name("metrics")
+            paths["log"] = f'pandas.read_feather("{log}")'
+        return paths
+
+    @cached_property
+    def _all(self) -> Mapping[str, pa.Table]:
+        return _AllTables(self, self._tables)
+
+    @cached_property
+    def _views(self) -> Views:
+        return Views(self._all)
+
+    @cached_property
+    def _summary(self) -> Summary:
+        from provrunner.sensitivity import build_summary
+
+        return build_summary(trials_table(self.plan, self.runs), build_study(self.plan))
+
+    @cached_property
+    def _graph(self) -> Graph:
+        from provrunner.graph import build_graph
+
+        return build_graph(self._tables, self.plan, sensitivity=self._summary.effects)
+
+    def _run_id(self, run: int | str) -> str:
+        ids = dict(zip(self.runs["run"].to_pylist(), self.runs["run_id"].to_pylist(), strict=True))
+        if run in ids.values():
+            return str(run)
+        if isinstance(run, int) and run in ids:
+            return str(ids[run])
+        raise LogError(f"there is no run {run!r} in {self.folder}{nearest(str(run), ids.values())}")
+
+
+def build_study(plan: Plan) -> Study:
+    """Say of a plan what the sensitivity analysis must know; seeds are no hyperparameter."""
+    from provrunner.sensitivity import Parameter, Study
+
+    return Study(
+        name=plan.name,
+        metric=plan.objective.metric,
+        direction=plan.objective.direction,
+        parameters=tuple(
+            Parameter(axis.name, axis.levels, axis.scale, axis.default)
+            for axis in plan.hyperparameters
+            if axis.name not in _RUN_COLUMNS
+        ),
+        seeds=plan.seeds,
+        planned=len(plan.points),
+    )
+
+
+def trials_table(plan: Plan, runs: pa.Table) -> pa.Table:
+    """Return the planned rows of `runs` as the sensitivity analysis takes them.
+
+    Unlike `runs` it has a column for every hyperparameter of the study, whatever its name.
+    """
+    points = {point.run_id: point for point in plan.points}
+    planned = pc.is_in(runs["run_id"], pa.array(list(points), pa.utf8()))
+    table = runs.filter(planned).select(list(_RUN_COLUMNS))
+    rows = [points[run_id].values for run_id in table["run_id"].to_pylist()]
+    for parameter in build_study(plan).parameters:
+        values = [row.get(parameter.name) for row in rows]
+        kind = level_type([*values, *parameter.levels])
+        table = table.append_column(parameter.name, level_column(values, kind))
+    return table
+
+
+class _AllTables(Mapping[str, pa.Table]):
+    """Every public table by name, those of graph and sensitivity among them."""
+
+    def __init__(self, sweep: Sweep, logged: Mapping[str, pa.Table]) -> None:
+        self._sweep = sweep
+        self._logged = logged
+
+    def __getitem__(self, name: str) -> pa.Table:
+        if name == "sensitivity":
+            return self._sweep.sensitivity().effects
+        if name in ("nodes", "edges"):
+            graph = self._sweep.graph()
+            return graph.nodes if name == "nodes" else graph.edges
+        return self._logged[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(TABLES)
+
+    def __len__(self) -> int:
+        return len(TABLES)

@@ -1,0 +1,77 @@
+"""What the reading verbs of the command line call, beside the methods of a sweep."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+
+from provrunner.log.folder import find_sweep
+
+if TYPE_CHECKING:
+    from provrunner.graph import Graph
+    from provrunner.log.verify import Verification
+    from provrunner.report.results import Sweep
+
+__all__ = ["Trace", "trace", "verify_sweep"]
+
+_ROW_COLUMNS = ("depth", "kind", "type", "label", "run", "start", "id")
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """What something came from, or what came of it.
+
+    Attributes:
+        graph: that part of the sweep's graph; its nodes have a column depth.
+    """
+
+    graph: Graph
+
+    @property
+    def rows(self) -> pa.Table:
+        """Its nodes, nearest first; columns depth, kind, type, label, run, start, id."""
+        order = [("depth", "ascending"), ("id", "ascending")]
+        return self.graph.nodes.sort_by(order).select(list(_ROW_COLUMNS))
+
+    def draw(self) -> bytes:
+        """Draw it as an SVG document."""
+        from provrunner.graph.picture import draw_lineage
+
+        return draw_lineage(self.graph)
+
+
+def trace(sweep: Sweep, term: str, *, direction: str = "up") -> Trace:
+    """Trace a run, number, checkpoint or data set through a sweep's provenance.
+
+    Args:
+        sweep: an open sweep.
+        term: a node's id, a run's number or id, a checkpoint's path or digest, a metric as in
+            `val/loss@3/9` (run 3, epoch 9), a data set's name.
+        direction: `up` to all that made it, `down` to all that was made from it.
+
+    Raises:
+        GraphError: nothing is called so; the message names the nearest.
+    """
+    return Trace(sweep.graph().lineage(term, direction))
+
+
+def verify_sweep(
+    path: Path | str | None = None, *, read_data: bool = False, seal: bool = False
+) -> Verification:
+    """Check that a sweep's logs are whole and unaltered.
+
+    Args:
+        path: its folder, or one above it; None is the newest sweep below `outputs`.
+        read_data: read every sealed row and checkpoint, too.
+        seal: seal the logs of lost runs.
+
+    Raises:
+        LogError: there is no sweep.
+    """
+    from provrunner.log.verify import verify_sweep as verify
+
+    folder = find_sweep(None if path is None else Path(path))
+    return verify(folder, read_data=read_data, seal=seal)
