@@ -18,6 +18,7 @@ from provrunner.report.wording import (
     direction_text,
     duration,
     status_lines,
+    with_ordered_values,
 )
 
 __all__ = ["build_page"]
@@ -48,6 +49,7 @@ def build_page(
     from provrunner.report.findings import findings
     from provrunner.report.records import records
 
+    summary = with_ordered_values(summary)
     figures = draw_figures(summary, plan, runs=tables["runs"], epochs=tables["epochs"])
     sections = [
         *findings(summary, figures, tables.get("artifacts")),

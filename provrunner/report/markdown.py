@@ -23,6 +23,7 @@ from provrunner.report.wording import (
     status_lines,
     value_text,
     values_text,
+    with_ordered_values,
 )
 
 __all__ = ["summary_markdown"]
@@ -36,6 +37,7 @@ def summary_markdown(summary: Mapping[str, Any]) -> str:
     Args:
         summary: the sensitivity summary as plain values (`Summary.to_dict`).
     """
+    summary = with_ordered_values(summary)
     sections = [
         _opening(summary),
         _verdict(summary),
@@ -132,10 +134,7 @@ def _failures(summary: Mapping[str, Any]) -> str:
 
 def _design(summary: Mapping[str, Any]) -> str:
     lines = [markdown_text(summary["sweep"]["design_text"])]
-    lines += [
-        f"{markdown_text(flag['flag'])}: {markdown_text(flag_text(flag))}"
-        for flag in summary["flags"]
-    ]
+    lines += [markdown_text(flag_text(flag)) for flag in summary["flags"]]
     lines += [
         f"left out: {markdown_text(item['name'])}, {markdown_text(item['reason'])}"
         for item in summary["dropped"]

@@ -82,7 +82,9 @@ def region(label: str, *content: Content, class_: str = "scroll") -> Markup:
 
 
 def details(summary: str, *content: Content) -> Markup:
-    """Write what opens on demand."""
+    """Write what opens on demand; nothing without content."""
+    if not join(content):
+        return Markup("")
     return element("details", element("summary", summary), *content)
 
 

@@ -119,7 +119,8 @@ def interaction(summary: Mapping[str, Any], a: str, b: str) -> Drawing | None:
 
 def seed_noise(summary: Mapping[str, Any], runs: pa.Table, width: int = WIDE) -> Drawing | None:
     """Draw the runs of each trial beside each other, best trial first; None without replicates."""
-    trials = summary["trials"][:_TRIALS]
+    known = [trial for trial in summary["trials"] if trial["mean"] is not None]
+    trials = known[:_TRIALS]
     if not any(trial["n"] > 1 for trial in trials):
         return None
     objective = dict(zip(runs["run"].to_pylist(), runs["objective"].to_pylist(), strict=True))
@@ -144,9 +145,9 @@ def seed_noise(summary: Mapping[str, Any], runs: pa.Table, width: int = WIDE) ->
     )
     ticks = over.mark_tick(thickness=2, height=14).encode(x=x, color=alt.value("currentColor"))
     dots = run_dots(rows).encode(x=x, y=y)
-    left = len(summary["trials"]) - len(trials)
+    left = len(known) - len(trials)
     text = "σ is not known." if sigma is None else f"Grey: mean ± σ, σ = {number(sigma, 2)}."
-    more = f" The best {len(trials)} of {len(summary['trials'])} trials." if left else ""
+    more = f" The best {len(trials)} of {len(known)} trials." if left else ""
     return alt.layer(band, ticks, dots).properties(
         width=width,
         height=alt.Step(22),

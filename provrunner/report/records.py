@@ -129,7 +129,7 @@ def _design(summary: Mapping[str, Any], plan: Plan) -> Markup:
     advice = summary.get("advice")
     lines = [
         summary["sweep"]["design_text"],
-        *(f"{flag['flag']}: {flag_text(flag)}" for flag in summary["flags"]),
+        *(flag_text(flag) for flag in summary["flags"]),
         *(f"Left out: {item['name']}, {item['reason']}." for item in summary["dropped"]),
         *([advice["text"]] if advice and advice.get("text") else []),
     ]

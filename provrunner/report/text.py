@@ -21,6 +21,7 @@ from provrunner.report.wording import (
     share,
     short_names,
     status_lines,
+    with_ordered_values,
 )
 
 if TYPE_CHECKING:
@@ -84,6 +85,7 @@ def print_summary(
 def _summary_lines(
     summary: Mapping[str, Any], width: int | None, duration_s: float | None
 ) -> list[Line]:
+    summary = with_ordered_values(summary)
     blocks = [
         [_title(summary["sweep"], duration_s), *_statuses(summary)],
         _table(summary, width),

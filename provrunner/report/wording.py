@@ -30,6 +30,7 @@ __all__ = [
     "status_lines",
     "value_text",
     "values_text",
+    "with_ordered_values",
 ]
 
 NO_VALUE = "–"
@@ -73,7 +74,7 @@ def decimals(values: Iterable[float | None], digits: int = 4) -> int:
 
     Example:
         >>> decimals([0.0961, 0.242, None, 0.5]), decimals([1520.0, 900.0])
-        (4, 1)
+        (4, 0)
     """
     sizes = sorted(abs(value) for value in values if value and math.isfinite(value))
     if not sizes:
@@ -199,6 +200,31 @@ def values_text(values: Mapping[str, Any], names: Mapping[str, str] | None = Non
     )
 
 
+def with_ordered_values(summary: Mapping[str, Any]) -> dict[str, Any]:
+    """Copy a summary with each run's values in the order of its hyperparameters.
+
+    A summary's own JSON has sorted keys.
+
+    Example:
+        >>> ordered = with_ordered_values({
+        ...     "parameters": [{"name": "lr"}, {"name": "b"}], "trials": [],
+        ...     "failures": [{"values": {"b": 1, "lr": 2}}], "best": None})
+        >>> ordered["failures"]
+        [{'values': {'lr': 2, 'b': 1}}]
+    """
+    rank = {item["name"]: position for position, item in enumerate(summary["parameters"])}
+
+    def ordered(row: Mapping[str, Any]) -> dict[str, Any]:
+        names = sorted(row["values"], key=lambda name: (rank.get(name, len(rank)), name))
+        return {**row, "values": {name: row["values"][name] for name in names}}
+
+    best = summary["best"] and ordered(summary["best"])
+    if best and best.get("runner_up"):
+        best["runner_up"] = ordered(best["runner_up"])
+    lists = {key: [ordered(row) for row in summary[key]] for key in ("trials", "failures")}
+    return {**summary, **lists, "best": best}
+
+
 def component_name(
     component: Mapping[str, Any], names: Mapping[str, str], *, short: bool = False
 ) -> str:
@@ -277,15 +303,16 @@ def status_lines(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 
 def flag_text(flag: Mapping[str, Any]) -> str:
-    """Say a flag in words, with what the analysis adds to it.
+    """Say a flag in words: by what the analysis says of it, else by what it means.
 
     Example:
-        >>> flag_text({"flag": "aliased", "detail": "a and b"})
-        'hyperparameters that changed together cannot be told apart: a and b'
+        >>> flag_text({"flag": "aliased", "detail": "a and b always change together"})
+        'aliased: a and b always change together'
+        >>> flag_text({"flag": "aliased", "detail": None})
+        'aliased: hyperparameters that changed together cannot be told apart'
     """
-    name, detail = flag["flag"], flag.get("detail")
-    words = _FLAGS.get(name, visible(name).replace("_", " "))
-    return f"{words}: {visible(detail)}" if detail else words
+    detail = flag.get("detail") or _FLAGS.get(flag["flag"])
+    return ": ".join(visible(part) for part in (flag["flag"].replace("_", " "), detail) if part)
 
 
 def best_sentence(summary: Mapping[str, Any]) -> str | None:

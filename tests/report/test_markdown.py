@@ -9,7 +9,7 @@ def test_markdown_holds_verdict_table_failures_design_and_flags(summary):
     assert "| optimizer.lr | 0.83 | 0.71 – 0.90 | &lt; 0.001 | yes | 0.42 (13 σ) | 29 |" in text
     assert "Seed noise: σ = 0.031 (17 degrees of freedom, within trials)." in text
     assert "- 0026-fa6d9d8e, diverged: optimizer.lr=0.1, model.width=16, seed 2, " in text
-    assert "- unbalanced: some trials have fewer runs than others: one trial has 2 runs" in text
+    assert "- unbalanced: one trial has 2 runs" in text
     assert "- left out: model.depth, the same in all runs" in text
     assert "- Best run 0015-46e2d722 (lr 0.01, width 64): 0.0960 at epoch 9" in text
     assert text.endswith("\n")

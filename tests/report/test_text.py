@@ -23,7 +23,7 @@ What explains one run's val/loss
   seed (shared)   0.00    0.00 – 0.05     0.60
   seed noise      0.10    0.06 – 0.20              σ = 0.031
 
-note: some trials have fewer runs than others: one trial has 2 runs, the others 3
+note: unbalanced: one trial has 2 runs, the others 3
 
 optimizer.lr matters: 0.003 is as good as the best value, 0.01; the default 0.001 costs 0.11 ± 0.02.
 model.width: no effect seen; one of up to 0.06 is not excluded. 14 more runs (about 20 s) would tell.
@@ -99,8 +99,8 @@ def test_refusals_are_said_in_words(summary):
         {"flag": "noise_not_estimable", "detail": None},
     ]
     text = render_summary(summary, plain=True)
-    assert "note: too few runs to conclude anything: 6 runs; at least 8 are needed" in text
-    assert "note: seed noise is not known: no trial was repeated with another seed" in text
+    assert "note: cannot conclude: 6 runs; at least 8 are needed" in text
+    assert "note: noise not estimable: seed noise is not known: no trial was repeated with another seed" in text
     assert "What explains" not in text
 
 
@@ -139,3 +139,9 @@ def test_no_escape_lets_a_control_or_markup_character_through(text):
     assert not any(ord(letter) < 32 or 0xD800 <= ord(letter) < 0xE000 for letter in shown)
     assert not set("<>\"'") & set(html_text(text))
     assert "<" not in markdown_text(text)
+
+
+def test_values_stand_in_the_order_of_the_hyperparameters(summary):
+    for row in [*summary["failures"], summary["best"]]:
+        row["values"] = dict(sorted(row["values"].items()))
+    assert render_summary(summary, plain=True) == PLAIN
