@@ -1,4 +1,4 @@
-"""The public tables of a sweep become a W3C PROV graph that can be asked, checked, drawn and exported."""
+"""The public tables of a sweep become a W3C PROV graph to ask, check, draw and export."""
 
 from provrunner.graph.build import build_graph
 from provrunner.graph.check import Violation, check_graph

@@ -28,15 +28,16 @@ def build_graph(
     base_iri: str = BASE_IRI,
     granularity: str = "checkpointed",
 ) -> Graph:
-    """Build the provenance of a sweep, as docs/provenance.md maps it; the same input gives the same rows.
+    """Build the provenance of a sweep; the same input gives the same rows.
 
     Args:
-        tables: the public tables by name, columns as in `schema.TABLES`; one that is missing counts as empty.
+        tables: the public tables by name, columns as in `schema.TABLES`; one that is missing
+            counts as empty.
         plan: what the sweep promised.
         sensitivity: the effects, `schema.TABLES["sensitivity"]`; None leaves the analysis out.
         base_iri: what the prefix `art:` of all ids stands for.
-        granularity: how finely training is told: `run`, `stage`, `epoch`, or `checkpointed` for the epochs
-            with a checkpoint, the best and the last one.
+        granularity: how finely training is told: `run`, `stage`, `epoch`, or `checkpointed` for
+            the epochs with a checkpoint, the best and the last one.
 
     Returns:
         The graph; that of a sweep that still runs, or lost a run, is partial and valid.

@@ -1,4 +1,4 @@
-"""What was changed while a run trained: each new value of a setting as a revision of the one before."""
+"""What changed while a run trained: each new value of a setting revises the one before."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["add_adaptations"]
 
 
 def add_adaptations(context: Context, record: RunRecord, timeline: Timeline) -> None:
-    """State the last change of each setting in each shown epoch, and the epochs that trained under it."""
+    """State the last change of each setting in each shown epoch, and who trained under it."""
     rows = [row for row in record.adaptations if row["time"] is not None]
     rows = [row for row in rows if row["rank"] == min(row["rank"] or 0 for row in rows)]
     rows.sort(key=lambda row: (row["time"], row["step"] or 0))
@@ -48,18 +48,14 @@ def _add_revisions(
     _add_uses(context, record, timeline, name, in_force)
 
 
-def _last_by_epoch(
-    context: Context, timeline: Timeline, rows: list[Row]
-) -> list[tuple[int, Row]]:
+def _last_by_epoch(context: Context, timeline: Timeline, rows: list[Row]) -> list[tuple[int, Row]]:
     """Return the last change in each shown epoch, with the number of changes it stands for."""
     shown = set(timeline.shown) if is_fine(context) else set()
     kept: list[tuple[int, Row]] = []
     count = 0
     for row, following in zip(rows, [*rows[1:], None], strict=True):
         count += 1
-        last = following is None or (
-            row["epoch"] in shown and following["epoch"] != row["epoch"]
-        )
+        last = following is None or (row["epoch"] in shown and following["epoch"] != row["epoch"])
         if last:
             kept.append((count, row))
             count = 0
@@ -75,9 +71,7 @@ def _initial(context: Context, record: RunRecord, name: str) -> str | None:
     return qualified_id("setting", context.plan.sweep_id, name, row["value"]) if row else None
 
 
-def _add_adaptation(
-    context: Context, record: RunRecord, name: str, row: Row, changes: int
-) -> str:
+def _add_adaptation(context: Context, record: RunRecord, name: str, row: Row, changes: int) -> str:
     part = f"{local_name(name)}.{'run' if row['step'] is None else row['step']}"
     return context.statements.add(
         "entity",

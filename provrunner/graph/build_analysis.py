@@ -1,4 +1,4 @@
-"""The sensitivity analysis: each statement of the summary, and the runs' values that it rests on."""
+"""The sensitivity analysis: each statement of the summary, and the values it rests on."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _CROSS = " × "
 
 
 def add_analysis(context: Context, effects: pa.Table) -> None:
-    """State the analysis and its results; it bears no times, for it can be repeated from the log at will.
+    """State the analysis and its results, without times: the log gives it anew at will.
 
     An influence of a hyperparameter is stated of the analysis's result, never as a fact of a run.
 

@@ -1,4 +1,4 @@
-"""The checkpoints of a run: who wrote them, what they hold, what follows what, and which are gone."""
+"""The checkpoints of a run: who wrote them, what they hold, and which are gone."""
 
 from __future__ import annotations
 
@@ -6,12 +6,11 @@ from collections import Counter
 
 from provrunner.graph.context import Context, Span
 from provrunner.graph.records import Event, Row, RunRecord
+from provrunner.graph.statements import Because
 from provrunner.graph.timeline import Activity, State, Timeline
 from provrunner.ids import qualified_id
 
 __all__ = ["add_checkpoints"]
-
-_Because = tuple[str | None, str | None, str | None]
 
 
 def add_checkpoints(context: Context, record: RunRecord, timeline: Timeline) -> None:
@@ -25,7 +24,9 @@ def add_checkpoints(context: Context, record: RunRecord, timeline: Timeline) -> 
         maker = timeline.around(row["created"], row["epoch"])
         life = _life(row, maker, timeline.run)
         twins[row["step"]] += 1
-        checkpoint = _add_checkpoint(context, record, timeline, row, life, twins[row["step"]])
+        checkpoint = _add_checkpoint(
+            context, record, timeline, row, life=life, twin=twins[row["step"]]
+        )
         made = context.statements.relate(
             "was_generated_by", checkpoint, maker.id, run=record.number, time=life.start
         )
@@ -53,7 +54,7 @@ def _life(row: Row, maker: Activity, run: Activity) -> Span:
 
 
 def _add_checkpoint(
-    context: Context, record: RunRecord, timeline: Timeline, row: Row, life: Span, twin: int
+    context: Context, record: RunRecord, timeline: Timeline, row: Row, *, life: Span, twin: int
 ) -> str:
     """State a checkpoint, the bytes it is, and the state of the model that it holds."""
     run, statements = record.number, context.statements
@@ -82,8 +83,8 @@ def _add_checkpoint(
     if state is not None:
         statements.relate("was_derived_from", checkpoint, state.id, "state", run=run)
         if state.epoch == row["epoch"]:
-            # The file was written after the epoch was evaluated: a metric cannot derive from it, but both are
-            # the model after that epoch.
+            # The file was written after the epoch was evaluated: a metric cannot derive from it,
+            # but both are the model after that epoch.
             statements.relate("alternate_of", state.id, checkpoint, checkpoint, run=run)
     return checkpoint
 
@@ -107,13 +108,14 @@ def _add_revision(
 ) -> None:
     """State that a checkpoint continues the one before, by the use that its maker made of that one.
 
-    One that was deleted before the maker began cannot have been used: then the bare derivation stands.
+    One that was deleted before the maker began cannot have been used: then the bare derivation
+    stands.
     """
     maker, checkpoint, made = new
     _, before, life = old
     relate, run = context.statements.relate, record.number
     time = maker.span.start if life.start is None else maker.span.clamp(life.start)
-    because: _Because = (None, None, None)
+    because: Because = (None, None, None)
     if not (life.end is not None and time is not None and time > life.end):
         used = relate("used", maker.id, before, before, run=run, time=time, role="pr:continued")
         because = (maker.id, made, used)
@@ -162,7 +164,7 @@ def _add_loaded(
 def _loaded_entity(
     context: Context, timeline: Timeline, event: Event, time: int | None, rows: list[Row]
 ) -> str:
-    """Return the run's own checkpoint with the bytes that were read, else an entity for the bytes alone."""
+    """Return the run's own checkpoint that was read, else an entity for the bytes alone."""
     sha256 = event.data.get("sha256")
     for row, (id_, life) in zip(rows, timeline.checkpoints, strict=True):
         if sha256 and row["sha256"] == sha256 and life.clamp(time) == time:

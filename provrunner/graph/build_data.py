@@ -92,8 +92,8 @@ def _add_transforms(
 ) -> dict[str, str]:
     """Chain the transforms in their order and return what each split is after the last one.
 
-    An entity stands for the data as a transform left them: the first one derives from the split it was fitted
-    on, or from the data set, and every further one from the one before.
+    An entity stands for the data as a transform left them: the first one derives from the split it
+    was fitted on, or from the data set, and every further one from the one before.
     """
     last: dict[str, str] = {}
     for row in sorted(record.transforms, key=lambda row: (row["position"] or 0, row["name"] or "")):

@@ -91,9 +91,7 @@ def _add_objective(context: Context, record: RunRecord, timeline: Timeline) -> N
         return
     stage = record.stages.get(name, "train")
     if name in record.tests:
-        context.objectives[record.number] = (
-            f"{timeline.run.id}.metric.{local_name(name)}.test"
-        )
+        context.objectives[record.number] = f"{timeline.run.id}.metric.{local_name(name)}.test"
         return
     what = (name, stage if ("train", row["objective_epoch"]) in timeline.epochs else "fit", None)
     metric = _add_metric(context, record, timeline, what, row["objective"])

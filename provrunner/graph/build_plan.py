@@ -14,7 +14,7 @@ SEED = "seed"
 
 
 def add_plan(context: Context) -> None:
-    """State the sweep, its configuration, its hyperparameters and the settings that all runs share."""
+    """State the sweep, its configuration, its hyperparameters and what all runs share."""
     _add_sweep_config(context)
     _add_sweep(context)
     for axis in context.plan.hyperparameters:
@@ -45,15 +45,13 @@ def add_results(context: Context) -> None:
         f"results of {context.plan.name}",
         attributes={"runs": len(context.results)},
     )
-    context.statements.relate(
-        "was_generated_by", collection, context.sweep, time=context.span.end
-    )
+    context.statements.relate("was_generated_by", collection, context.sweep, time=context.span.end)
     for result in context.results:
         context.statements.relate("had_member", collection, result, result)
 
 
 def add_setting(context: Context, config: str, row: Row, run: int | None = None) -> None:
-    """State one leaf of a configuration: an entity that every configuration with the same value shares."""
+    """State one leaf of a configuration, shared by all configurations with the same value."""
     value = parse_json(row["value"])
     setting = context.statements.add(
         "entity",
@@ -116,7 +114,7 @@ def _add_sweep(context: Context) -> None:
 
 
 def _shared_settings(context: Context) -> list[Row]:
-    """Return the leaves that all configured runs have with one value, and the runs no longer hold them."""
+    """Return the leaves that all configured runs have with one value."""
     own = {SEED, *(axis.name for axis in context.plan.hyperparameters)}
     configured = [record.params for record in context.records if record.params]
     if not configured:

@@ -110,7 +110,7 @@ def _planned(context: Context, record: RunRecord) -> dict[str, object]:
 
 
 def _swept(context: Context, record: RunRecord) -> dict[str, Row]:
-    """Return the seed and every swept setting of a run as rows of `params`; as planned where not logged."""
+    """Return a run's seed and swept settings as rows of `params`, as planned if not logged."""
     planned = _planned(context, record)
     if record.row["seed"] is not None:
         planned[SEED] = record.row["seed"]

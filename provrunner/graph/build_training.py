@@ -5,9 +5,10 @@ from __future__ import annotations
 from provrunner.graph.build_adaptations import add_adaptations
 from provrunner.graph.build_checkpoints import add_checkpoints
 from provrunner.graph.build_metrics import add_metrics
-from provrunner.graph.context import Context
+from provrunner.graph.context import Context, Span
 from provrunner.graph.records import RunRecord
-from provrunner.graph.timeline import Activity, Span, State, Timeline, is_fine, read_timeline
+from provrunner.graph.statements import Because
+from provrunner.graph.timeline import Activity, State, Timeline, is_fine, read_timeline
 
 __all__ = ["add_training"]
 
@@ -42,34 +43,37 @@ def add_training(context: Context, record: RunRecord) -> None:
 
 def _add_stages(context: Context, record: RunRecord, timeline: Timeline) -> None:
     if "fit" in timeline.stages or timeline.shown:
-        _add_activity(context, record, timeline, "fit", None, timeline.stages.get("fit", Span()))
+        _add_activity(
+            context, record, timeline, stage="fit", span=timeline.stages.get("fit", Span())
+        )
     if "test" in timeline.stages or record.tests:
-        _add_activity(context, record, timeline, "test", None, timeline.stages.get("test", Span()))
+        _add_activity(
+            context, record, timeline, stage="test", span=timeline.stages.get("test", Span())
+        )
 
 
 def _add_epoch(context: Context, record: RunRecord, timeline: Timeline, epoch: int) -> None:
     train = timeline.epochs["train", epoch]
-    _add_activity(context, record, timeline, "train", epoch, train)
-    evaluated = any(
-        record.stages.get(name) == "validate" for name in record.epochs.get(epoch, ())
-    )
+    _add_activity(context, record, timeline, stage="train", epoch=epoch, span=train)
+    evaluated = any(record.stages.get(name) == "validate" for name in record.epochs.get(epoch, ()))
     if evaluated or ("validate", epoch) in timeline.epochs:
         validate = timeline.epochs.get(("validate", epoch), Span())
-        _add_activity(context, record, timeline, "validate", epoch, validate)
+        _add_activity(context, record, timeline, stage="validate", epoch=epoch, span=validate)
 
 
 def _add_activity(
     context: Context,
     record: RunRecord,
     timeline: Timeline,
+    *,
     stage: str,
-    epoch: int | None,
+    epoch: int | None = None,
     span: Span,
 ) -> None:
-    """State a stage or epoch, started by the fit it is part of, else by the run, and the data it used."""
+    """State a stage, or an epoch, which the fit started, and the data it used."""
     type_, words = _TYPES[stage]
     suffix = "" if epoch is None else f".{epoch}"
-    starter = timeline.where("fit" if epoch is not None else "").id
+    starter = timeline.run.id if epoch is None else timeline.where("fit").id
     activity = context.statements.add(
         "activity",
         f"{timeline.run.id}.{stage}{suffix}",
@@ -106,9 +110,7 @@ def _add_states(context: Context, record: RunRecord, timeline: Timeline) -> None
             "parameters": record.row["parameters"],
         },
     )
-    statements.relate(
-        "was_generated_by", model, run.id, run=record.number, time=run.span.start
-    )
+    statements.relate("was_generated_by", model, run.id, run=record.number, time=run.span.start)
     previous: State | None = None
     for epoch in made:
         previous = _add_state(context, record, timeline, epoch, previous)
@@ -116,7 +118,7 @@ def _add_states(context: Context, record: RunRecord, timeline: Timeline) -> None
 
 
 def _is_made(record: RunRecord, timeline: Timeline, epoch: int) -> bool:
-    """Tell whether an epoch's training came to its end, by its own end or by what was made of the model."""
+    """Tell whether an epoch's training came to its end, by its own or by what came of it."""
     return (
         timeline.epochs["train", epoch].end is not None
         or ("validate", epoch) in timeline.epochs
@@ -137,7 +139,7 @@ def _add_state(
     made = relate("was_generated_by", id_, maker.id, run=run, time=time)
     state = timeline.states[epoch] = State(id_, time, epoch)
     if previous is not None:
-        because: tuple[str | None, str | None, str | None] = (None, None, None)
+        because: Because = (None, None, None)
         if is_fine(context) and previous.epoch == epoch - 1:
             start = _latest(maker.span.start, previous.time)
             used = relate(
@@ -160,7 +162,7 @@ def _add_state(
 
 
 def _state_time(timeline: Timeline, epoch: int) -> int | None:
-    """Return when an epoch's training left the model: as its validation began, else as the epoch ended."""
+    """Return when an epoch left the model: as its validation began, else as it ended."""
     train = timeline.epochs["train", epoch]
     validate = timeline.epochs.get(("validate", epoch), Span())
     known = [time for time in (validate.start, validate.end, train.end) if time is not None]

@@ -31,17 +31,17 @@ class Violation:
 
 
 def check_graph(graph: Graph) -> list[Violation]:
-    """Return what a graph breaks of the rules in `rules.RULES`, by rule, then statement; empty when valid.
+    """Return what a graph breaks of the rules in `rules`; empty when valid.
 
-    Checked on the statements themselves, by their times and ids: typing, uniqueness, the order of events,
-    impossible statements, dangling ids and illegal names.
+    Checked on the statements themselves, by their times and ids: typing, uniqueness, the order of
+    events, impossible statements, dangling ids and illegal names.
     """
     import duckdb
 
     with duckdb.connect(":memory:") as connection:
         for name, table in (("nodes", graph.nodes), ("edges", graph.edges)):
             connection.register(f"{name}_arrow", _without_times(table))
-            connection.execute(f"create table {name} as from {name}_arrow")  # noqa: S608
+            connection.execute(f"create table {name} as from {name}_arrow")
         for name, query in VIEWS.items():
             connection.execute(f"create table {name} as {query}")
         found = [
@@ -56,7 +56,7 @@ def check_graph(graph: Graph) -> list[Violation]:
 
 
 def _cyclic(statements: list[tuple[str, str, str]]) -> list[str]:
-    """Return the ids of the statements that lie on a cycle, by taking away all that lead nowhere."""
+    """Return the ids of the statements on a cycle: take away all that lead nowhere."""
     forward, backward = defaultdict(set), defaultdict(set)
     for later, earlier, _ in statements:
         forward[later].add(earlier)
@@ -74,7 +74,7 @@ def _cyclic(statements: list[tuple[str, str, str]]) -> list[str]:
 
 
 def _without_times(table: pa.Table) -> pa.Table:
-    """Return the table with times as integers: comparing needs no calendar, and DuckDB then no time zones."""
+    """Return the table with times as integers: DuckDB then needs no time zones."""
     columns = [
         column.cast(pa.int64()) if pa.types.is_timestamp(column.type) else column
         for column in table.columns

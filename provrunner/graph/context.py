@@ -26,8 +26,8 @@ _MICROSECOND = timedelta(microseconds=1)
 class Span:
     """When an activity began and ended, in microseconds since 1970 UTC; None when unknown.
 
-    Clocks step, and rows arrive late: what happened inside an activity is moved into its span, so that times
-    never contradict the order that the statements imply.
+    Clocks step, and rows arrive late: what happened inside an activity is moved into its span, so
+    that times never contradict the order that the statements imply.
     """
 
     start: int | None = None
@@ -54,7 +54,9 @@ class Span:
             (Span(start=10, end=20), Span(start=15, end=None))
         """
         first, last = self.clamp(start), self.clamp(end)
-        return Span(first, None if first is not None and last is not None and last < first else last)
+        return Span(
+            first, None if first is not None and last is not None and last < first else last
+        )
 
 
 @dataclass
@@ -115,9 +117,7 @@ class Context:
     def run(self, record: RunRecord) -> str:
         """Id of a run's activity; all that the run alone has bears it as a prefix."""
         row = record.row
-        return qualified_id(
-            "run", self.plan.sweep_id, row["run"], row["seed"], row["attempt"] or 0
-        )
+        return qualified_id("run", self.plan.sweep_id, row["run"], row["seed"], row["attempt"] or 0)
 
     def run_span(self, record: RunRecord) -> Span:
         """When a run ran, inside the sweep's span."""

@@ -1,13 +1,16 @@
-"""Draw a graph, or a part of it, as SVG that a person can read: what is many of a kind becomes one with a count."""
+"""Draw a graph as SVG that a person can read: what is many becomes one with a count."""
 
 from __future__ import annotations
 
 import json
+import re
+import textwrap
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.compute as pc
 
 from provrunner.errors import GraphError, nearest
@@ -15,7 +18,7 @@ from provrunner.graph.statements import Graph
 
 __all__ = ["draw_lineage", "draw_run", "draw_types"]
 
-_MOST_NODES = 150
+_MOST_NODES = 80
 _LONGEST_LABEL = 34
 # PROV's customary shapes; tints of one lightness that stay apart for every kind of colour vision.
 _LOOKS: Mapping[str, Mapping[str, str]] = {
@@ -37,7 +40,11 @@ _RELATIONS = {
     "alternate_of": "same as",
     "had_member": "holds",
 }
-_STEPS = frozenset({"pr:TrainEpoch", "pr:Validation", "pr:ModelState"})
+_ONE_BY_ONE = frozenset(
+    {"mls:HyperParameterSetting", "pr:Run", "pr:RunResult", "pr:Test", "pr:Fit"}
+)
+_HIDDEN = ("pr:Content", "pr:Hyperparameter", "pr:SweepResults")
+_LINE = 20
 
 Row = dict[str, Any]
 
@@ -54,7 +61,7 @@ class _Box:
 
 def draw_types(graph: Graph) -> bytes:
     """Draw a sweep by the types of its nodes, with counts on nodes and edges, as SVG."""
-    return _draw(graph, lambda row: row["type"])
+    return _draw(graph, _by_type)
 
 
 def draw_run(graph: Graph, run: int) -> bytes:
@@ -75,16 +82,16 @@ def draw_run(graph: Graph, run: int) -> bytes:
         pc.is_in(graph.edges["subject"], value_set=mine["id"].combine_chunks())
     )
     # One step further shows who acted for whom and what the shared things came from.
-    shared = pc.is_in(graph.edges["subject"], value_set=edges["object"].combine_chunks())
-    touched = pc.is_in(graph.edges["subject"], value_set=mine["id"].combine_chunks())
-    edges = graph.edges.filter(pc.or_(touched, pc.and_(shared, pc.is_null(graph.edges["run"]))))
-    ids = {*edges["subject"].to_pylist(), *edges["object"].to_pylist()}
-    nodes = graph.nodes.filter(pc.is_in(graph.nodes["id"], value_set=_array(ids)))
-    return _draw(Graph(nodes, edges, graph.base_iri), _by_stage)
+    near = _with_ids(graph, {*mine["id"].to_pylist(), *edges["object"].to_pylist()})
+    further = pc.is_in(graph.edges["subject"], value_set=near["id"].combine_chunks())
+    edges = graph.edges.filter(pc.and_(further, pc.is_null(graph.edges["run"])))
+    nodes = _with_ids(graph, {*near["id"].to_pylist(), *edges["object"].to_pylist()})
+    shown = pc.invert(pc.is_in(nodes["type"], value_set=pa.array(_HIDDEN)))
+    return _draw(Graph(nodes.filter(shown), graph.edges, graph.base_iri), _by_stage)
 
 
 def draw_lineage(lineage: Graph) -> bytes:
-    """Draw what `lineage` found, as SVG; beyond 150 nodes by run and type, then by type alone."""
+    """Draw what `lineage` found, as SVG; beyond 80 nodes by run and stage, then by type alone."""
     for group in (_by_itself, _by_stage, _by_run):
         if len({group(row) for row in _rows(lineage)}) <= _MOST_NODES:
             return _draw(lineage, group)
@@ -92,23 +99,27 @@ def draw_lineage(lineage: Graph) -> bytes:
 
 
 def _by_itself(row: Row) -> str:
-    settings = row["type"] == "mls:HyperParameterSetting" and row["run"] is None
-    return "settings" if settings else str(row["id"])
+    setting = row["type"] == "mls:HyperParameterSetting" and row["run"] is None
+    return _by_type(row) if setting else str(row["id"])
 
 
 def _by_stage(row: Row) -> str:
-    """Group a run's epochs, models and values of one name; leave what there is one of by itself."""
-    if row["run"] is None:
-        return _by_itself(row)
+    """Group what is many of one kind: epochs, models, the values of one metric, files, splits."""
     if row["type"] in {"pr:Metric", "pr:Adaptation"}:
         return f"{row['run']} {row['type']} {json.loads(row['attributes'])['pr:name']}"
-    if row["type"] in {*_STEPS, "pr:Checkpoint"}:
-        return f"{row['run']} {row['type']}"
-    return str(row["id"])
+    if row["type"] in _ONE_BY_ONE and row["run"] is not None:
+        return str(row["id"])
+    return _by_run(row)
 
 
 def _by_run(row: Row) -> str:
     return f"{row['run']} {row['type']}"
+
+
+def _by_type(row: Row) -> str:
+    """Group by type; the settings that runs share are not the ones that tell them apart."""
+    shared = row["type"] == "mls:HyperParameterSetting" and row["run"] is None
+    return "pr:Setting" if shared else str(row["type"])
 
 
 def _draw(graph: Graph, group: Callable[[Row], str]) -> bytes:
@@ -130,12 +141,20 @@ def _rows(graph: Graph) -> list[Row]:
 def _box(rows: list[Row]) -> _Box:
     """Call a single node by its label, and several by what they have in common."""
     first = rows[0]
-    type_ = first["type"].partition(":")[2]
+    type_ = _words(first)
     if len(rows) == 1:
         return _Box(first["kind"], first["label"], type_, 1)
     names = {json.loads(row["attributes"]).get("pr:name") for row in rows}
     name = names.pop() if len(names) == 1 else None
     return _Box(first["kind"], str(name or ""), type_, len(rows))
+
+
+def _words(row: Row) -> str:
+    """Return a node's type as words: `train epoch`."""
+    if row["type"] == "mls:HyperParameterSetting":
+        return "setting" if row["run"] is None else "hyperparameter"
+    name = str(row["type"]).partition(":")[2].removesuffix("Agent")
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name).lower()
 
 
 def _arrows(graph: Graph, place: Mapping[str, str]) -> dict[tuple[str, str], Counter[str]]:
@@ -153,12 +172,12 @@ def _render(boxes: Mapping[str, _Box], arrows: Mapping[tuple[str, str], Counter[
     import pygraphviz
 
     drawing = pygraphviz.AGraph(directed=True, strict=False)
-    drawing.graph_attr.update(rankdir="LR", ranksep="0.55", nodesep="0.16", bgcolor="white")
+    drawing.graph_attr.update(rankdir="TB", ranksep="0.32", nodesep="0.14", bgcolor="white")
     drawing.node_attr.update(
         fontname="Helvetica", fontsize="13", style="filled", penwidth="1.2", margin="0.12,0.05"
     )
     drawing.edge_attr.update(
-        fontname="Helvetica", fontsize="10", color="#606060", fontcolor="#404040", arrowsize="0.7"
+        fontname="Helvetica", fontsize="11", color="#606060", fontcolor="#404040", arrowsize="0.7"
     )
     names = {key: f"n{number}" for number, key in enumerate(sorted(boxes))}
     for key in sorted(boxes):
@@ -171,8 +190,10 @@ def _render(boxes: Mapping[str, _Box], arrows: Mapping[tuple[str, str], Counter[
 
 def _text(box: _Box) -> str:
     count = f" × {box.count}" if box.count > 1 else ""
-    lines = [_short(box.label), f"{box.type}{count}"]
-    return r"\n".join(line.replace("\\", r"\\") for line in lines if line)
+    lines = [*textwrap.wrap(_short(box.label), _LINE), f"{box.type}{count}"]
+    if box.label.startswith(box.type):
+        lines = lines[:-1]
+    return r"\n".join(line.replace("\\", r"\\").replace("&", "&amp;") for line in lines)
 
 
 def _short(label: str) -> str:
@@ -186,7 +207,5 @@ def _relations(relations: Counter[str]) -> str:
     )
 
 
-def _array(ids: set[str]) -> Any:
-    import pyarrow as pa
-
-    return pa.array(sorted(ids), pa.utf8())
+def _with_ids(graph: Graph, ids: set[str]) -> pa.Table:
+    return graph.nodes.filter(pc.is_in(graph.nodes["id"], value_set=pa.array(sorted(ids))))

@@ -28,10 +28,11 @@ Row = dict[str, Any]
 def find_term(graph: Graph, term: str) -> str:
     """Return the id of what a person calls `term`.
 
-    In this order: an id, with or without `art:`; a run's number or run id; `best` for the best run's value;
-    a metric, hyperparameter or setting by name, with `@run` and `/epoch` where one is meant (`val/loss@3/9`);
-    a component of the sensitivity analysis; a data set, split or transform by name; a checkpoint by path or
-    file name; anything by the first six or more digits of its SHA-256 or git commit.
+    In this order: an id, with or without `art:`; a run's number or run id; `best` for the best
+    run's value; a metric, hyperparameter or setting by name, with `@run` and `/epoch` where one is
+    meant (`val/loss@3/9`); a component of the sensitivity analysis; a data set, split or transform
+    by name; a checkpoint by path or file name; anything by the first six or more digits of its
+    SHA-256 or git commit.
 
     Raises:
         GraphError: nothing is called so, or several things are; the message names the nearest.
@@ -49,9 +50,12 @@ def find_term(graph: Graph, term: str) -> str:
 def lineage(graph: Graph, node_id: str, direction: str = "up") -> Graph:
     """Return the part of a graph that a node came from (`up`) or that came of it (`down`).
 
-    Upwards every relation is followed from subject to object, and from an activity to the plans of its
-    associations: from an entity to its generating activity, sources and agents, from an activity to what it
-    used and was started by, from an agent to whom it acted for. Downwards the same paths run backwards.
+    Upwards every relation is followed from subject to object, and from an activity to the plans of
+    its
+    associations: from an entity to its generating activity, sources and agents, from an activity
+        to what it
+    used and was started by, from an agent to whom it acted for. Downwards the same paths run
+    backwards.
 
     Args:
         graph: the graph to follow.
@@ -83,10 +87,8 @@ def lineage(graph: Graph, node_id: str, direction: str = "up") -> Graph:
     return Graph(nodes, edges.filter(both), graph.base_iri)
 
 
-def _depths(
-    graph: Graph, ids: pa.Array, begin: int, direction: str
-) -> npt.NDArray[np.int32]:
-    """Search breadth first over arrays: a million edges take less than a second, and cycles do no harm."""
+def _depths(graph: Graph, ids: pa.Array, begin: int, direction: str) -> npt.NDArray[np.int32]:
+    """Search breadth first over arrays; cycles do no harm."""
     import numpy as np
 
     sources, targets = _links(graph, ids)
@@ -108,9 +110,7 @@ def _depths(
     return depths
 
 
-def _links(
-    graph: Graph, ids: pa.Array
-) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+def _links(graph: Graph, ids: pa.Array) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
     """Return the positions of both ends of every step from a node to what it rests on."""
     import numpy as np
 
@@ -184,10 +184,8 @@ def _find_value(graph: Graph, term: str) -> str | None:
     return None
 
 
-def _readings(
-    term: str, match: re.Match[str] | None
-) -> list[tuple[str, str | None, str | None]]:
-    """Return how a term may be read: names may hold `/` and `@` themselves, so the whole comes first."""
+def _readings(term: str, match: re.Match[str] | None) -> list[tuple[str, str | None, str | None]]:
+    """Return how a term may be read: names may hold `/` and `@`, so the whole comes first."""
     whole: list[tuple[str, str | None, str | None]] = [(term, None, None)]
     return [*whole, (match["name"], match["run"], match["epoch"])] if match else whole
 
@@ -238,7 +236,8 @@ def _find_named(graph: Graph, term: str) -> str | None:
     paths = [id_ for id_, _, row in checkpoints if row.get("pr:path") == term]
     return _only(
         term,
-        paths or [id_ for id_, _, row in checkpoints if str(row.get("pr:path")).endswith(f"/{term}")],
+        paths
+        or [id_ for id_, _, row in checkpoints if str(row.get("pr:path")).endswith(f"/{term}")],
     )
 
 

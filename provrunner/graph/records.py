@@ -136,7 +136,14 @@ def _add_events(records: dict[int, RunRecord], tables: Mapping[str, pa.Table]) -
     if table is None:
         return
     table = table.filter(pc.is_in(table["kind"], value_set=pa.array(_EVENTS, pa.utf8())))
-    table = table.sort_by([("run", "ascending"), ("rank", "ascending"), ("segment", "ascending"), ("seq", "ascending")])
+    table = table.sort_by(
+        [
+            ("run", "ascending"),
+            ("rank", "ascending"),
+            ("segment", "ascending"),
+            ("seq", "ascending"),
+        ]
+    )
     first_rank: dict[int, int | None] = {}
     for run, rank, kind, subject, time, epoch, text in _tuples(table, _EVENT_COLUMNS):
         if run in records and first_rank.setdefault(run, rank) == rank:
@@ -170,7 +177,9 @@ def _add_metric_stages(records: dict[int, RunRecord], tables: Mapping[str, pa.Ta
     pairs = table.select(["name", "stage"]).group_by(["name", "stage"]).aggregate([])
     stages: dict[str, str] = {}
     for stage in reversed(_STAGE_ORDER):
-        stages |= {name: stage for name, found in _tuples(pairs, ["name", "stage"]) if found == stage}
+        stages |= {
+            name: stage for name, found in _tuples(pairs, ["name", "stage"]) if found == stage
+        }
     for record in records.values():
         record.stages = stages
     tests = table.filter(pc.equal(table["stage"], "test"))

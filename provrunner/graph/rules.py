@@ -1,9 +1,11 @@
 """The rules of a valid PROV graph, each as a SQL query for the statements that break it.
 
-Numbers such as C39 are those of PROV-CONSTRAINTS (W3C recommendation of 30 April 2013). A rule's query gives
-one row a violation; all its columns are ids of the statements concerned. Two times that are equal break no
-order; a time that is unknown breaks none either.
+Numbers such as C39 are those of PROV-CONSTRAINTS (W3C recommendation of 30 April 2013). A rule's
+query gives one row a violation; all its columns are ids of the statements concerned. Two times
+that are equal break no order; a time that is unknown breaks none either.
 """
+
+# ruff: noqa: S608 -- the queries are put together from constants of this part alone
 
 from __future__ import annotations
 
@@ -22,11 +24,11 @@ VIEWS: Mapping[str, str] = {
     "where relation = 'used'",
     "starts": 'select id, subject as activity, "object" as starter, time from edges '
     "where relation = 'was_started_by'",
-    "derivations": "select id, subject as derived, \"object\" as source, activity, generation, usage "
+    "derivations": 'select id, subject as derived, "object" as source, activity, generation, usage '
     "from edges where relation = 'was_derived_from'",
     "specializations": 'select id, subject as special, "object" as general from edges '
     "where relation = 'specialization_of'",
-    "activities": 'select id, start, "end" from nodes where kind = \'activity\'',
+    "activities": "select id, start, \"end\" from nodes where kind = 'activity'",
     "types": """
         select id, "type" as name from nodes union
         select id, unnest(from_json(attributes -> '$."prov:type"', '["VARCHAR"]')) from nodes
@@ -54,8 +56,10 @@ RULES: Mapping[str, str] = {
     "known relation": f"""
         select id from edges where relation is null or relation not in ({_list(RELATIONS)})""",
     "legal attributes": r"""
-        select id from (select id, attributes from nodes union all select id, attributes from edges)
-        where attributes is null or not coalesce(json_type(try_cast(attributes as json)) = 'OBJECT', false)
+        select id
+        from (select id, attributes from nodes union all select id, attributes from edges)
+        where attributes is null or not coalesce(json_type(try_cast(attributes as json)) =
+        'OBJECT', false)
             or regexp_matches(attributes, '[\x00-\x1f]|(^|[^\\])(\\\\)*\\(u00[01]|[nrtbf])')""",
     "unique id (C22, C23)": """
         select id from (select id from nodes union all select id from edges)
@@ -87,7 +91,8 @@ RULES: Mapping[str, str] = {
             or (relation in ({_list(_BARE)})
                 and (time is not null or role is not null or attributes <> '{{}}'))""",
     "time of an activity alone": """
-        select id from nodes where kind <> 'activity' and (start is not null or "end" is not null)""",
+        select id from nodes
+        where kind <> 'activity' and (start is not null or "end" is not null)""",
     "plan is a Plan (C50)": """
         select edges.id, plan from edges where plan is not null
             and plan not in (select id from types where name = 'prov:Plan')""",
@@ -101,7 +106,8 @@ RULES: Mapping[str, str] = {
         select a.id, b.id as other, a.entity from generations a join generations b using (entity)
         where a.id < b.id and (a.activity = b.activity or a.time <> b.time)""",
     "unique invalidation (C25, C40)": """
-        select a.id, b.id as other, a.entity from invalidations a join invalidations b using (entity)
+        select a.id, b.id as other, a.entity
+        from invalidations a join invalidations b using (entity)
         where a.id < b.id and (a.activity = b.activity or a.time <> b.time)""",
     "unique start (C26, C31)": """
         select a.id, b.id as other, a.activity from starts a join starts b using (activity)
@@ -128,7 +134,8 @@ RULES: Mapping[str, str] = {
         from generations join invalidations using (entity)
         where generations.time > invalidations.time""",
     "generation precedes usage (C37)": """
-        select generations.id, usages.id as usage, entity from generations join usages using (entity)
+        select generations.id, usages.id as usage, entity
+        from generations join usages using (entity)
         where generations.time > usages.time""",
     "usage precedes invalidation (C38)": """
         select usages.id, invalidations.id as invalidation, entity

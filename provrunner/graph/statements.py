@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeAlias, TypedDict, Unpack
 
 import pyarrow as pa
 
 from provrunner.graph.terms import BASE_IRI, KINDS, RELATIONS, Value, clean_text, prov_value
 from provrunner.schema import TABLES
 
-__all__ = ["Graph", "Statements"]
+__all__ = ["Because", "Details", "Graph", "Statements"]
 
 _KIND_RANK = {kind: rank for rank, kind in enumerate(KINDS)}
 _RELATION_RANK = {relation: rank for rank, relation in enumerate(RELATIONS)}
@@ -37,7 +37,8 @@ class Graph:
         """Return what a thing came from (`up`) or what came of it (`down`).
 
         Args:
-            term: whatever `find_term` understands: an id, a run's number, a checkpoint, a metric's name.
+            term: whatever `find_term` understands: an id, a run's number, a checkpoint, a metric's
+                name.
             direction: `up` or `down`.
 
         Raises:
@@ -46,6 +47,34 @@ class Graph:
         from provrunner.graph.query import find_term, lineage
 
         return lineage(self, find_term(self, term), direction)
+
+
+Because: TypeAlias = tuple[str | None, str | None, str | None]
+"""The activity, generation and usage of a derivation; the activity of a delegation."""
+
+_NOTHING: Because = (None, None, None)
+
+
+class Details(TypedDict, total=False):
+    """What may be stated of a relation beside its two ends.
+
+    Attributes:
+        run: the run it belongs to.
+        time: microseconds since 1970 UTC.
+        role: a qualified name.
+        plan: of an association.
+        because: what a derivation rests on.
+        attributes: as for `Statements.add`.
+        type: a qualified name for `prov:type`.
+    """
+
+    run: int | None
+    time: int | None
+    role: str | None
+    plan: str | None
+    because: Because
+    attributes: Mapping[str, object] | None
+    type: str | None
 
 
 @dataclass(slots=True)
@@ -92,14 +121,7 @@ class Statements:
         subject: str,
         object: str,  # noqa: A002
         what: str = "",
-        *,
-        run: int | None = None,
-        time: int | None = None,
-        role: str | None = None,
-        plan: str | None = None,
-        because: tuple[str | None, str | None, str | None] = (None, None, None),
-        attributes: Mapping[str, object] | None = None,
-        type: str | None = None,  # noqa: A002
+        **details: Unpack[Details],
     ) -> str:
         """State a relation and return its id, `<subject>.<relation's word>[.<what>]`.
 
@@ -108,20 +130,17 @@ class Statements:
             subject: the later thing: what used, was generated, derived or started.
             object: the earlier one.
             what: tells relations of one subject apart.
-            run: the run it belongs to.
-            time: microseconds since 1970 UTC.
-            role: a qualified name.
-            plan: of an association.
-            because: activity, generation and usage of a derivation, or the activity of a delegation.
-            attributes: as for `add`.
-            type: a qualified name for `prov:type`.
+            details: what else is known of it.
         """
         word = RELATIONS[relation].word
         id = f"{subject}.{word}.{what}" if what else f"{subject}.{word}"  # noqa: A001
         if id not in self.edges:
-            text = _attributes(attributes, {"prov:type": type} if type else {})
+            type_ = details.get("type")
+            text = _attributes(details.get("attributes"), {"prov:type": type_} if type_ else {})
             self.edges[id] = (
-                (id, relation, subject, object, plan) + because + (time, role, run, text)
+                *(id, relation, subject, object, details.get("plan")),
+                *details.get("because", _NOTHING),
+                *(details.get("time"), details.get("role"), details.get("run"), text),
             )
         return id
 
@@ -132,7 +151,7 @@ class Statements:
         return Graph(_table(nodes, TABLES["nodes"]), _table(edges, TABLES["edges"]), base_iri)
 
 
-def _attributes(attributes: Mapping[str, object] | None, extra: dict[str, object]) -> str:
+def _attributes(attributes: Mapping[str, object] | None, extra: Mapping[str, object]) -> str:
     if not attributes and not extra:
         return "{}"
     stated = {
@@ -140,7 +159,7 @@ def _attributes(attributes: Mapping[str, object] | None, extra: dict[str, object
         for key, value in (attributes or {}).items()
         if value is not None and value != []
     }
-    return _encode(stated | extra)
+    return _encode({**stated, **extra})
 
 
 def _values(value: object) -> Value | list[Value]:

@@ -32,7 +32,7 @@ NAMESPACES: Mapping[str, str] = {
     "mls": "http://www.w3.org/ns/mls#",
     "pr": "https://w3id.org/provrunner/ns#",
 }
-"""The vocabularies of types and attributes, beside `prov:` and `xsd:`, which PROV declares itself."""
+"""The vocabularies of types and attributes, beside `prov:` and `xsd:` that PROV declares."""
 
 KINDS = ("entity", "activity", "agent")
 """The kinds of nodes, in the order in which they are written."""
@@ -41,7 +41,7 @@ NAME = r"[A-Za-z][A-Za-z0-9._-]*[A-Za-z0-9_-]"
 """What every id matches: a legal NCName that needs no escape in any serialisation."""
 
 Value: TypeAlias = str | int | float | bool | dict[str, str]
-"""An attribute's value; the dictionary is a literal of a named type: `{"$": text, "type": name}`."""
+"""An attribute's value; a dictionary is a literal of a type: `{"$": text, "type": name}`."""
 
 _LONGEST_TEXT = 4096
 _LONGEST_NAME = 80
@@ -57,7 +57,8 @@ class Relation:
         word: what stands for it in an edge's id.
         subject: kind of the first argument, empty for any.
         object: kind of the second one, empty for any.
-        arguments: column and PROV-JSON key of each argument in PROV-N's order; an empty column is never set.
+        arguments: column and PROV-JSON key of each argument in PROV-N's order; an empty column is
+            never set.
         bare: whether PROV gives it neither id, time nor attributes.
     """
 
@@ -195,8 +196,8 @@ _ESCAPES = {"\n": r"\n", "\r": r"\r", "\t": r"\t"}
 def clean_text(text: str) -> str:
     r"""Return a text that is legal, and looks the same, in every serialisation.
 
-    Control and direction characters become their escapes. A text of more than 4096 characters is cut and
-    marked with its length and SHA-256. The log keeps every text as it was.
+    Control and direction characters become their escapes. A text of more than 4096 characters is
+    cut and marked with its length and SHA-256. The log keeps every text as it was.
 
     Example:
         >>> clean_text("a\x1bb\nc")
@@ -212,11 +213,11 @@ def clean_text(text: str) -> str:
 
 
 def local_name(text: str) -> str:
-    """Return a part of an id that stands for any text: itself where it is a legal part, else cut and hashed.
+    """Return a part of an id for any text: itself where that is legal, else cut and hashed.
 
     Example:
         >>> local_name("optimizer.lr"), local_name("val/loss")
-        ('optimizer.lr', 'val_loss-e7a43da8')
+        ('optimizer.lr', 'val_loss-cd4153b9')
     """
     if len(text) <= _LONGEST_NAME and _PLAIN.fullmatch(text):
         return text
@@ -227,8 +228,8 @@ def local_name(text: str) -> str:
 def prov_value(value: object) -> Value:
     """Return a Python value as an attribute that every PROV serialisation reads back equal.
 
-    NaN becomes the text `NaN`, for no document that holds the number equals itself; lists, objects and null
-    become JSON text of the type `pr:json`.
+    NaN becomes the text `NaN`, for no document that holds the number equals itself; lists, objects
+    and null become JSON text of the type `pr:json`.
 
     Example:
         >>> prov_value(0.1), prov_value(float("-inf")), prov_value([1, 2])

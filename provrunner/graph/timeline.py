@@ -56,9 +56,7 @@ class Timeline:
     def where(self, stage: str, epoch: int | None = None) -> Activity:
         """Return the finest stated activity in which a stage's epoch ran."""
         outer = "test" if stage == "test" else "fit"
-        return (
-            self.activities.get((stage, epoch)) or self.activities.get((outer, None)) or self.run
-        )
+        return self.activities.get((stage, epoch)) or self.activities.get((outer, None)) or self.run
 
     def around(self, time: int | None, epoch: int | None) -> Activity:
         """Return the finest stated activity of training that was under way at a time."""
@@ -88,7 +86,7 @@ def is_fine(context: Context) -> bool:
 
 
 def _epochs(record: RunRecord, run: Span, fit: Span) -> dict[tuple[str, int], Span]:
-    """Return the spans of training and validation epochs; one epoch begins after the last has ended."""
+    """Return the spans of epochs; one begins after the last has ended."""
     told = _spans(record, "epoch")
     trained = {epoch for stage, epoch in told if stage == "train" and epoch is not None}
     trained |= {epoch for epoch in record.spans if _is_trained(record, epoch)}
@@ -100,14 +98,16 @@ def _epochs(record: RunRecord, run: Span, fit: Span) -> dict[tuple[str, int], Sp
         if ("validate", epoch) in told:
             after = Span(floor if train.start is None else train.start, run.end)
             spans["validate", epoch] = after.inner(*told["validate", epoch])
-        floor = max((time for time in (floor, train.start, train.end) if time is not None), default=None)
+        floor = max(
+            (time for time in (floor, train.start, train.end) if time is not None), default=None
+        )
     return spans
 
 
 def _spans(
     record: RunRecord, what: str
 ) -> dict[tuple[str, int | None], tuple[int | None, int | None]]:
-    """Return start and end of each stage, first to last, or of each epoch, as it was run the last time."""
+    """Return start and end of each stage, or of each epoch as it ran the last time."""
     spans: dict[tuple[str, int | None], tuple[int | None, int | None]] = {}
     for event in record.events.get(f"{what}_start", ()):
         key = (event.subject or "", event.epoch if what == "epoch" else None)

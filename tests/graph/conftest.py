@@ -10,8 +10,11 @@ import pytest
 from provrunner.graph import Graph, build_graph
 from provrunner.plan import Plan
 
-_spec = importlib.util.spec_from_file_location("small_sweep", Path(__file__).with_name("small_sweep.py"))
-assert _spec and _spec.loader
+_spec = importlib.util.spec_from_file_location(
+    "small_sweep", Path(__file__).with_name("small_sweep.py")
+)
+assert _spec is not None
+assert _spec.loader is not None
 small_sweep = importlib.util.module_from_spec(_spec)
 _spec.loader.exec_module(small_sweep)
 

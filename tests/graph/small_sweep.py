@@ -1,4 +1,4 @@
-"""A sweep of 2 x 2 trials and 2 seeds as tables: one run failed, one was lost, names are hostile."""
+"""A sweep of 2 x 2 trials and 2 seeds as tables: one run fails, one is lost, a name is hostile."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def make_plan(rates: tuple[float, ...] = (0.1, 0.01), seeds: int = 2) -> Plan:
 def make_tables(
     plan: Plan, *, epochs: int = 3, failed: int | None = 5, lost: int | None = 6
 ) -> dict[str, pa.Table]:
-    """Every run is a second of preparation, ten seconds an epoch, then a test from its last checkpoint."""
+    """A run is a second of preparation, ten an epoch, then a test from its last checkpoint."""
     rows: dict[str, list[dict[str, Any]]] = {name: [] for name in TABLES}
     for point in plan.points:
         status = {failed: "failed", lost: "lost"}.get(point.run, "finished")
@@ -108,7 +108,12 @@ class _Run:
         return round(lr * 3 + width / 1000 + self.point.seed / 50 + 1 / (epoch + 1), 6)
 
     def event(
-        self, kind: str, seconds: float, data: Any = None, subject: str = "", epoch: int | None = None
+        self,
+        kind: str,
+        seconds: float,
+        data: Any = None,
+        subject: str = "",
+        epoch: int | None = None,
     ) -> None:
         self.seq += 1
         self.rows["events"].append(
@@ -222,6 +227,7 @@ class _Run:
 
     def metric(self, name: str, value: float, epoch: int, stage: str, seconds: float) -> None:
         self.rows["metrics"].append(
-            {**self.key, "rank": 0, "segment": 0, "time": self.at(seconds), "step": 10 * (epoch + 1),
+            {**self.key, "rank": 0, "segment": 0, "time": self.at(seconds), "step": 10 * (epoch +
+            1),
              "epoch": epoch, "stage": stage, "name": name, "value": value}
         )  # fmt: skip

@@ -20,8 +20,8 @@ _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 def write_prov_json(graph: Graph, path: Path) -> None:
     """Write a flat PROV-JSON document; the same graph gives the same bytes.
 
-    Relations that have no id in PROV (specialisation, alternates, membership) get a blank one, `_:<edge id>`,
-    for PROV-JSON needs a key.
+    Relations that have no id in PROV (specialisation, alternates, membership) get a blank one,
+    `_:<edge id>`, for PROV-JSON needs a key.
     """
     with path.open("w", encoding="utf-8", newline="\n") as file:
         file.write('{\n"prefix": ' + _encode(prefixes(graph)))

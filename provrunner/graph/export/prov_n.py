@@ -15,7 +15,7 @@ _BARE = frozenset(relation.prov for relation in RELATIONS.values() if relation.b
 
 
 def write_prov_n(graph: Graph, path: Path) -> None:
-    """Write a flat PROV-N document in the grammar's strict form; the same graph gives the same bytes."""
+    """Write a flat document in PROV-N's strict form; the same graph gives the same bytes."""
     with path.open("w", encoding="utf-8", newline="\n") as file:
         file.write("document\n")
         for prefix, iri in prefixes(graph).items():

@@ -31,7 +31,8 @@ class Record:
 
     Attributes:
         id: qualified name.
-        arguments: PROV-JSON key and text of each argument in PROV-N's order; None where there is none.
+        arguments: PROV-JSON key and text of each argument in PROV-N's order; None where there is
+            none.
         attributes: name and value, sorted.
     """
 
@@ -46,7 +47,7 @@ def prefixes(graph: Graph) -> dict[str, str]:
 
 
 def read_records(graph: Graph) -> Iterator[tuple[str, Iterator[Record]]]:
-    """Give the records of each kind or relation in turn, under its name in PROV, sorted by id."""
+    """Give the records of each kind or relation in turn, sorted by id."""
     for kind in KINDS:
         rows = graph.nodes.filter(pc.equal(graph.nodes["kind"], kind))
         if rows.num_rows:
@@ -71,7 +72,10 @@ def _read_rows(table: pa.Table) -> Iterator[dict[str, Any]]:
 
 def _element(kind: str, row: dict[str, Any]) -> Record:
     times = [("prov:startTime", _time(row["start"])), ("prov:endTime", _time(row["end"]))]
-    stated = [("prov:type", (row["type"], "xsd:QName")), ("prov:label", (row["label"], "xsd:string"))]
+    stated = [
+        ("prov:type", (row["type"], "xsd:QName")),
+        ("prov:label", (row["label"], "xsd:string")),
+    ]
     attributes = sorted({*stated, *_attributes(row["attributes"])})
     return Record(f"art:{row['id']}", times if kind == "activity" else [], attributes)
 
