@@ -97,7 +97,12 @@ EVENT_KINDS: Mapping[str, Mapping[str, str]] = {
         "metric_rows": "int: rows of the metrics log",
         "gaps": "int: rows declared lost",
     },
-    "exception": {"type": "str", "message": "str", "traceback": "str: redacted"},
+    "exception": {
+        "type": "str",
+        "message": "str",
+        "traceback": "str: redacted",
+        "memory": "str | null: the GPU memory summary, only when memory ran out",
+    },
     "signal": {"number": "int", "name": "str"},
     # what it was told
     "param": {
@@ -136,7 +141,11 @@ EVENT_KINDS: Mapping[str, Mapping[str, str]] = {
         "patch": "str | null: capped at 1 MiB, redacted",
         "reason": "str | null: why something above is unknown",
     },
-    "source": {"sha256": "str", "path": "str"},
+    "source": {
+        "sha256": "str",
+        "path": "str",
+        "text": "str | null: redacted; only at capture level full",
+    },
     # the data (subject: name of the data set, split or transform)
     "dataset": {
         "digest": "str | null: sha256 of the content",
