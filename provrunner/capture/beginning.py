@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from provrunner.capture.environment import (
     host_name,
+    installed_packages,
     read_environment,
     software_agents,
     user_name,
@@ -52,18 +53,17 @@ def begin_run(
     yield "run_start", context.run_id, _start_data(trainer, context, options, user)
     if user is not None:
         yield "agent", user, {"type": "person", "version": None, "on_behalf_of": None}
-    for name, data in software_agents(user):
+    packages = installed_packages(sys.path)
+    for name, data in software_agents(user, packages):
         yield "agent", name, data
-    yield (
-        "environment",
-        "",
-        read_environment(
-            environ,
-            cuda=trainer.strategy.root_device.type == "cuda",
-            launcher=context.launcher,
-            basics=options.level == "light",
-        ),
+    light = options.level == "light"
+    environment = read_environment(
+        {} if light else environ,
+        {} if light else packages,
+        cuda=trainer.strategy.root_device.type == "cuda",
+        launcher=context.launcher,
     )
+    yield "environment", "", environment
     yield from _params(trainer, model, context)
 
 

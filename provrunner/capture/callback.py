@@ -160,7 +160,7 @@ class ProvenanceCallback(_Callback):
     @_guarded
     def teardown(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         """Write that a stage ended; the log stays open for the next one."""
-        self._recording.watch.look_for_changes()
+        self._recording.guard.call(self._recording.watch.look_for_changes)
         self._recording.finish_stage()
         self._recording.watch.detach()
 
@@ -189,6 +189,14 @@ class ProvenanceCallback(_Callback):
     def finish(self, status: RunStatus, reason: str | None = None) -> None:
         """Close the log with the status that the runner decided."""
         self.close(status, reason)
+
+    def fail(self, exception: BaseException) -> None:
+        """Write what was raised, unless a trainer told so already, and close the log."""
+        if self._outcome is None:
+            self._outcome = outcome_of(exception)
+            self._recording.open_early()
+            self.record("exception", "", exception_data(exception))
+        self.close(*self._outcome)
 
     def close(self, status: RunStatus | None = None, reason: str | None = None) -> None:
         """Write how the run ended and seal the log; a second call does nothing.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import getpass
-import importlib.metadata
 import os
 import platform
 import socket
@@ -53,16 +52,20 @@ _AGENTS = ("provrunner", "lightning", "pytorch_lightning", "torch")
 
 
 def read_environment(
-    environ: Mapping[str, str], *, cuda: bool, launcher: str | None = None, basics: bool = False
+    environ: Mapping[str, str],
+    packages: Mapping[str, str],
+    *,
+    cuda: bool,
+    launcher: str | None = None,
 ) -> dict[str, Any]:
     """Return the data of an `environment` event.
 
     Args:
         environ: the environment variables; only those of a fixed list of harmless names are kept.
+        packages: the versions of what is installed.
         cuda: whether to name the GPUs; asking for them makes CUDA start, so only a run that uses
             them should.
         launcher: what started the run.
-        basics: leave out packages and variables.
     """
     return {
         "python": platform.python_version(),
@@ -73,10 +76,8 @@ def read_environment(
         "memory_bytes": _memory_bytes(),
         "gpus": _gpu_names() if cuda else [],
         "threads": torch.get_num_threads(),
-        "packages": {} if basics else installed_packages(sys.path),
-        "variables": {}
-        if basics
-        else {name: environ[name] for name in sorted(_VARIABLES & environ.keys())},
+        "packages": dict(packages),
+        "variables": {name: environ[name] for name in sorted(_VARIABLES & environ.keys())},
         "launcher": launcher,
     }
 
@@ -95,11 +96,15 @@ def installed_packages(folders: Iterable[str]) -> dict[str, str]:
     return dict(sorted(packages.items()))
 
 
-def software_agents(user: str | None) -> Iterator[tuple[str, dict[str, Any]]]:
+def software_agents(
+    user: str | None, packages: Mapping[str, str]
+) -> Iterator[tuple[str, dict[str, Any]]]:
     """Yield the name and the data of an `agent` event for each tool that makes the run."""
     for name in _AGENTS:
-        if name == "provrunner" or name in sys.modules:
-            version = _version(name)
+        module = sys.modules.get(name)
+        if module is not None:
+            known = packages.get(name.replace("_", "-"))
+            version = known or getattr(module, "__version__", None)
             yield name, {"type": "software", "version": version, "on_behalf_of": user}
 
 
@@ -126,13 +131,6 @@ def _distributions(folder: str) -> Iterator[tuple[str, str]]:
         name, dash, version = stem.partition("-")
         if dot and dash and suffix == "dist-info":
             yield name.replace("_", "-").lower(), version
-
-
-def _version(package: str) -> str | None:
-    try:
-        return importlib.metadata.version(package)
-    except importlib.metadata.PackageNotFoundError:
-        return getattr(sys.modules.get(package), "__version__", None)
 
 
 def _cpu_name() -> str | None:

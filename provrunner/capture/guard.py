@@ -27,12 +27,14 @@ class Guard:
 
     def __init__(self, report: Callable[[str, Exception], None], *, strict: bool) -> None:
         self.seconds = 0.0
+        self._inside = False
         self._report = report
         self._strict = strict
         self._failed: set[str] = set()
 
     def call(self, function: Callable[..., object], *args: Any, **kwargs: Any) -> None:
         """Call a function."""
+        outermost, self._inside = not self._inside, True
         start = time.perf_counter()
         try:
             function(*args, **kwargs)
@@ -41,7 +43,9 @@ class Guard:
                 raise
             self._note(function.__name__, error)
         finally:
-            self.seconds += time.perf_counter() - start
+            if outermost:
+                self._inside = False
+                self.seconds += time.perf_counter() - start
 
     def wrap(self, function: Callable[..., object]) -> Callable[..., None]:
         """Return a function that calls another one under guard."""

@@ -3,50 +3,50 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 
-__all__ = ["Logged", "MetricReader"]
+from provrunner.capture.recorder import shorten
+
+__all__ = ["MetricReader"]
 
 _MOST_ELEMENTS = 10_000
 
-
-@dataclass(frozen=True, slots=True)
-class Logged:
-    """What was logged: numbers by name, and by name the values that are no single number."""
-
-    numbers: dict[str, float | torch.Tensor] = field(default_factory=dict)
-    others: dict[str, Any] = field(default_factory=dict)
+Logged = tuple[dict[str, float | torch.Tensor], dict[str, list[Any]]]
+"""Numbers by name, and by name the values that are no single number."""
 
 
 class MetricReader:
-    """Reads Lightning's collection of logged results.
+    """Reads Lightning's collections of logged results.
 
     A result keeps the value of its last `log` call, and a step that logs nothing leaves the old one
     there; each call makes a new tensor, so a value is new when it is another object than last time.
 
-    Attributes:
+    Args:
         keeps: says by name whether a metric is wanted; asked once a name.
     """
 
     def __init__(self, keeps: Callable[[str], bool]) -> None:
-        self.keeps = keeps
-        self._names: dict[tuple[str, bool], str | None] = {}
-        self._seen: dict[tuple[str, bool], object] = {}
+        self._keeps = keeps
+        self._step_seen: dict[str, object] = {}
+        self._epoch_seen: dict[str, object] = {}
+        self._step_names: dict[str, str | None] = {}
+        self._epoch_names: dict[str, str | None] = {}
 
     def read_step(self, results: Mapping[str, Any]) -> Logged:
         """Return the values logged with `on_step=True` since the last call."""
-        logged = Logged()
-        seen = self._seen
+        logged: Logged = ({}, {})
+        seen, names = self._step_seen, self._step_names
         for key, result in results.items():
-            if not result.meta.on_step:
-                continue
             value = result._forward_cache
-            if value is not None and value is not seen.get((key, True)):
-                seen[key, True] = value
-                self._add(logged, (key, True), result, value)
+            if value is None or value is seen.get(key) or not result.meta.on_step:
+                continue
+            seen[key] = value
+            if key not in names:
+                names[key] = self._wanted_name(result.meta, on_step=True)
+            if (name := names[key]) is not None:
+                _add(logged, name, value, result)
         return logged
 
     def read_epoch(self, results: Mapping[str, Any]) -> Logged:
@@ -55,33 +55,34 @@ class MetricReader:
         Only what Lightning has computed already is read: computing it here could make ranks wait
         for each other.
         """
-        logged = Logged()
+        logged: Logged = ({}, {})
+        seen, names = self._epoch_seen, self._epoch_names
         for key, result in results.items():
             value = result._computed
-            if not result.meta.on_epoch or value is None or value is self._seen.get((key, False)):
+            if value is None or value is seen.get(key) or not result.meta.on_epoch:
                 continue
-            self._seen[key, False] = value
-            self._add(logged, (key, False), result, value)
+            seen[key] = value
+            if key not in names:
+                names[key] = self._wanted_name(result.meta, on_step=False)
+            if (name := names[key]) is not None:
+                _add(logged, name, value, result)
         return logged
 
-    def _add(self, logged: Logged, key: tuple[str, bool], result: Any, value: Any) -> None:
-        try:
-            name = self._names[key]
-        except KeyError:
-            name = self._names[key] = self._wanted_name(result, on_step=key[1])
-        if name is None or not isinstance(value, torch.Tensor):
-            return
-        if value.numel() != 1:
-            logged.others[name] = value.flatten()[:_MOST_ELEMENTS].tolist()
-        elif value.is_cpu:
-            logged.numbers[name] = float(value.item())
-        else:
-            # A torchmetrics object may return its own state, which it changes in place later.
-            logged.numbers[name] = value.detach() if result.is_tensor else value.detach().clone()
-
-    def _wanted_name(self, result: Any, *, on_step: bool) -> str | None:
-        meta = result.meta
+    def _wanted_name(self, meta: Any, *, on_step: bool) -> str | None:
         name: str = meta.forked_name(on_step)
         if meta.add_dataloader_idx and meta.dataloader_idx is not None:
             name += f"/dataloader_idx_{meta.dataloader_idx}"
-        return name if self.keeps(name) else None
+        return shorten(name) if self._keeps(name) else None
+
+
+def _add(logged: Logged, name: str, value: object, result: Any) -> None:
+    if not isinstance(value, torch.Tensor):
+        return
+    numbers, others = logged
+    if value.numel() != 1:
+        others[name] = value.flatten()[:_MOST_ELEMENTS].tolist()
+    elif value.is_cpu:
+        numbers[name] = float(value.item())
+    else:
+        # A torchmetrics object may return its own state, which it changes in place later.
+        numbers[name] = value.detach() if result.is_tensor else value.detach().clone()

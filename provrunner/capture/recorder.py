@@ -15,7 +15,7 @@ from provrunner.ids import digest
 from provrunner.redaction import redact
 from provrunner.schema import Event, RunStatus, Sink, StepMetrics
 
-__all__ = ["Recorder", "json_value", "type_path"]
+__all__ = ["Recorder", "json_value", "shorten", "type_path"]
 
 _LONGEST_NAME = 4096
 _LONGEST_REPR = 1000

@@ -85,6 +85,12 @@ class Recording:
             root = self.context.code_root or Path.cwd()
             self._sources = SourceFinder([root], text=self._options.level == "full")
 
+    def open_early(self) -> None:
+        """Open the sink for a run that ends before there is a trainer."""
+        if not self.is_open:
+            self.recorder.open(0)
+            self.is_open = True
+
     def attach(self, trainer: Trainer) -> None:
         """Follow a trainer's steps and checkpoints."""
         self.watch.attach(trainer)
@@ -132,10 +138,7 @@ class Recording:
 
     def close(self, status: RunStatus, reason: str | None) -> None:
         """Write what is left, leave the trainer as it was found, and seal the log."""
-        if not self.is_open:
-            # The run ended before there was a trainer.
-            self.recorder.open(0)
-            self.is_open = True
+        self.open_early()
         self.finish_stage()
         self.event("resources", "", read_resources())
         self.guard.call(self._find_sources, [])

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import numbers
 import time
 from collections.abc import Callable
+from numbers import Real
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -149,12 +149,12 @@ class TrainingWatch:
         self.step = step = self._current_step()
         self._write(self._reader.read_step(self._trainer._results or {}), step)
         if self._each_step:
-            self.look_for_changes()
+            self._guard.call(self.look_for_changes)
         self.count_batch("train")
 
     def _train_epoch(self) -> None:
         self._write(self._reader.read_epoch(self._trainer._results or {}), self._current_step())
-        self.look_for_changes()
+        self._guard.call(self.look_for_changes)
         self.end("epoch", "train")
         self._event("resources", "train", read_resources())
 
@@ -169,9 +169,10 @@ class TrainingWatch:
 
     def _write(self, logged: Logged, step: int) -> None:
         self.epoch = epoch = self._trainer.current_epoch
-        if logged.numbers:
-            self._recorder.metrics(logged.numbers, step=step, epoch=epoch, stage=self._stage())
-        for name, value in logged.others.items():
+        numbers, others = logged
+        if numbers:
+            self._recorder.metrics(numbers, step=step, epoch=epoch, stage=self._stage())
+        for name, value in others.items():
             self._recorder.event("value", name, {"value": value}, step=step, epoch=epoch)
 
     def _event(self, kind: str, subject: str, data: dict[str, Any]) -> None:
@@ -188,4 +189,4 @@ class TrainingWatch:
 def _is_number(value: object) -> bool:
     if isinstance(value, torch.Tensor):
         return value.numel() == 1 and not value.is_complex()
-    return isinstance(value, numbers.Real)
+    return isinstance(value, Real)
