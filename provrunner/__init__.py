@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from importlib import import_module
-from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -51,6 +50,9 @@ if not TYPE_CHECKING:
     def __getattr__(name: str) -> Any:
         """Load a public name on its first use, so that reading imports no training library."""
         if name == "__version__":
+            # importlib.metadata takes as long to load as all the rest
+            from importlib.metadata import version
+
             return version("provrunner")
         if name not in _HOMES:
             raise AttributeError(f"module 'provrunner' has no attribute {name!r}")

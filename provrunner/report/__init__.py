@@ -1,6 +1,19 @@
-"""What people read of a sweep: terminal, Markdown and one self-contained page."""
+"""What people read of a sweep: its tables, terminal text, Markdown and one self-contained page."""
 
 from provrunner.report.markdown import summary_markdown
+from provrunner.report.results import Sweep, open_sweep
+from provrunner.report.rows import render_rows
 from provrunner.report.text import print_summary, render_summary
+from provrunner.report.verbs import Trace, trace, verify_sweep
 
-__all__ = ["print_summary", "render_summary", "summary_markdown"]
+__all__ = [
+    "Sweep",
+    "Trace",
+    "open_sweep",
+    "print_summary",
+    "render_rows",
+    "render_summary",
+    "summary_markdown",
+    "trace",
+    "verify_sweep",
+]

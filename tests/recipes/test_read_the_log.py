@@ -6,9 +6,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from provrunner.log.writer import ArrowSink
 
 from provrunner.log.folder import create_sweep_folder, run_folder, write_plan
+from provrunner.log.writer import ArrowSink
 from provrunner.plan import Hyperparameter, Objective, Plan, Point
 from provrunner.schema import Event, RunStatus, StepMetrics
 
