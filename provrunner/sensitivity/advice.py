@@ -11,7 +11,7 @@ from provrunner.sensitivity.anova import Fit
 from provrunner.sensitivity.components import ALPHA
 from provrunner.sensitivity.design import MIN_DF, MIN_RUNS, Design
 
-__all__ = ["POWER", "Need", "runs_for_effect", "runs_for_noise", "power_of_test"]
+__all__ = ["POWER", "Need", "power_of_test", "runs_for_effect", "runs_for_noise"]
 
 POWER = 0.8
 _MOST_REPLICATES = 1000
@@ -42,13 +42,16 @@ def power_of_test(df1: float, df2: float, noncentrality: float, alpha: float) ->
 
 
 def runs_for_effect(design: Design, fit: Fit, position: int) -> Need | None:
-    """Return the runs that find an effect of one sigma with a chance of 0.8; None beyond 1000 seeds.
+    """Return the runs that find an effect of one sigma; None beyond 1000 seeds a trial.
+
+    They find it with a chance of 0.8.
 
     The effect is the hardest one of its size: two levels half a sigma above and below, all others
-    between (Cohen 1988, pattern of minimum variability), `V = sigma^2 / 2L` over L levels, so that the
-    noncentrality of N runs is `N e / 2L`, e being the design's precision for this factor against a
-    balanced grid's (1). It is tested at 0.05 over the number of tests, Holm's first step. Runs are
-    added a seed for every trial at a time; a lost run counts as one still to be made.
+    between (Cohen 1988, pattern of minimum variability), `V = sigma^2 / 2L` over L levels, so that
+    the noncentrality of N runs is `N e / 2L`, e being the design's precision for this factor
+    against a balanced grid's (1). It is tested at 0.05 over the number of tests, Holm's first
+    step. Runs are added a seed for every trial at a time; a lost run counts as one still to be
+    made.
     """
     levels = len(design.factors[position].levels)
     inverse = fit.inverse[fit.spans[(position,)], fit.spans[(position,)]]
@@ -65,7 +68,7 @@ def runs_for_effect(design: Design, fit: Fit, position: int) -> Need | None:
 
 
 def runs_for_noise(design: Design) -> Need | None:
-    """Return the runs that make a sweep conclusive and its noise estimable; None for a lone trial."""
+    """Return the runs that make the noise estimable, and a sweep conclusive; None for one trial."""
     if design.n_cells < 2:
         return None
 

@@ -59,6 +59,7 @@ def analyse(design: Design, y: Floats) -> Analysis:
     """Analyse an objective, of which lower is better.
 
     Args:
+        design: of the analysed runs.
         y: (n_runs,) finite, in the order of the design's runs.
     """
     positions = range(len(design.factors))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from scipy import special
@@ -10,7 +11,7 @@ from scipy import special
 from provrunner.sensitivity.basis import Floats, Ints
 from provrunner.sensitivity.design import Design, Term
 
-__all__ = ["ErrorTerm", "Fit", "TermTest", "covariance", "fit_model", "holm", "component_test"]
+__all__ = ["ErrorTerm", "Fit", "TermTest", "component_test", "covariance", "fit_model", "holm"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -76,7 +77,8 @@ class TermTest:
     Attributes:
         variance: unbiased, may be negative.
         df: degrees of freedom of the component.
-        scale: expected sum of squared coefficients when there is no effect, on these `df1` and `df2`.
+        scale: expected sum of squared coefficients when there is no effect, on these `df1` and
+            `df2`.
         ratio: sum of squared coefficients over `scale`: the F that shares' intervals are made of.
     """
 
@@ -94,11 +96,12 @@ def fit_model(design: Design, y: Floats) -> Fit:
     """Fit the constant, the seed block and the design's components to an objective.
 
     Args:
+        design: of the analysed runs.
         y: (n_runs,) in the order of the design's runs.
     """
     blocks = [np.ones((y.size, 1)), design.seed_columns, *map(design.term_columns, design.terms)]
     stops = np.cumsum([block.shape[1] for block in blocks])
-    spans = [slice(int(a), int(b)) for a, b in zip(stops[:-1], stops[1:], strict=True)]
+    spans = [slice(int(a), int(b)) for a, b in pairwise(stops)]
     matrix = np.hstack(blocks)
     q, r = np.linalg.qr(matrix)
     inverse_r = np.linalg.inv(r)
@@ -123,10 +126,13 @@ def rounding_floor(y: Floats) -> float:
 def covariance(fit: Fit, error: ErrorTerm, rows: Floats) -> tuple[Floats, float]:
     """Return the covariance of contrasts `rows @ coefficients`, with its degrees of freedom.
 
-    Classical with one variance. With HC3 weights (MacKinnon and White 1985) the degrees of freedom of its
-    trace are Satterthwaite's (1946) over the trials' own variances; a trial's only run has the common one.
+    Classical with one variance. With HC3 weights (MacKinnon and White 1985) the degrees of freedom
+    of its trace are Satterthwaite's (1946) over the trials' own variances; a trial's only run has
+    the common one.
 
     Args:
+        fit: whose coefficients the contrasts are of.
+        error: the variance of one run.
         rows: (contrasts, coefficients).
     """
     if error.weights is None or error.groups is None:

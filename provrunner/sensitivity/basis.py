@@ -1,14 +1,15 @@
-"""An orthonormal basis of functions of the levels, so that a component's variance is a sum of squares."""
+"""An orthonormal basis, in which a component's variance is a sum of squares."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import reduce
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["contrasts", "confounded", "dummies", "products"]
+__all__ = ["confounded", "contrasts", "dummies", "products"]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.intp]
@@ -70,8 +71,8 @@ def confounded(blocks: Sequence[Floats]) -> NDArray[np.bool_]:
         (blocks, blocks) bool, symmetric; the diagonal says whether a block is confounded at all.
 
     Example:
-        >>> a, b, c = contrasts(2)[[0, 0, 1, 1]], contrasts(2)[[1, 1, 0, 0]], contrasts(2)[[0, 1, 0, 1]]
-        >>> confounded([a, b, c]).tolist()
+        >>> a, c = contrasts(2)[[0, 0, 1, 1]], contrasts(2)[[0, 1, 0, 1]]
+        >>> confounded([a, -a, c]).tolist()
         [[True, True, False], [True, True, False], [False, False, False]]
     """
     design = np.hstack([np.ones((blocks[0].shape[0], 1)), *blocks])
@@ -79,6 +80,6 @@ def confounded(blocks: Sequence[Floats]) -> NDArray[np.bool_]:
     null = vectors[:, values < _TOLERANCE * values[-1]]
     projector = np.abs(null @ null.T)
     stops = np.cumsum([1, *(block.shape[1] for block in blocks)])
-    spans = [slice(start, stop) for start, stop in zip(stops[:-1], stops[1:], strict=True)]
+    spans = [slice(start, stop) for start, stop in pairwise(stops)]
     found = [[projector[i, j].max(initial=0.0) > 1e-6 for j in spans] for i in spans]
     return np.array(found, dtype=bool)

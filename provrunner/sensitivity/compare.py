@@ -17,11 +17,12 @@ __all__ = ["Curve", "curve_of"]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Curve:
-    """Mean objective by level, all other factors averaged uniformly over their levels; lower is better.
+    """Mean objective by level, uniform over the levels of all other factors; lower is better.
 
     Attributes:
         means: (levels,).
-        half_widths: of each mean's own 95 % interval, given the seeds used; None without an error term.
+        half_widths: of each mean's own 95 % interval, given the seeds used; None without an error
+            term.
         effect: largest minus smallest mean, with Tukey's simultaneous interval.
         best: position of the smallest mean.
         as_good: levels in Hsu's 95 % confidence set of the best.
@@ -41,6 +42,8 @@ def curve_of(design: Design, fit: Fit, error: ErrorTerm | None, position: int) -
     """Return the marginal curve of one factor of a fitted model.
 
     Args:
+        design: of the analysed runs.
+        fit: of the objective.
         error: what differences are judged by; None makes a curve of means only.
         position: of the factor in the design.
     """
@@ -66,7 +69,9 @@ def effect_range(means: Floats, table: Floats, df: float) -> Estimate:
     All true differences lie within Tukey and Kramer's limits at once, and so does the largest.
 
     Args:
+        means: (levels,).
         table: covariance of the means.
+        df: its degrees of freedom.
 
     Example:
         >>> e = effect_range(np.array([0.0, 1.0]), np.eye(2) / 8, 10.0)
@@ -82,8 +87,8 @@ def effect_range(means: Floats, table: Floats, df: float) -> Estimate:
 def confidence_set(means: Floats, table: Floats, df: float) -> tuple[bool, ...]:
     """Tell which levels may be the best one, with 95 % confidence (Hsu 1984).
 
-    A level is out where another one's mean is lower by more than Dunnett's one-sided limit. That the
-    best mean was picked among several is allowed for.
+    A level is out where another one's mean is lower by more than Dunnett's one-sided limit. That
+    the best mean was picked among several is allowed for.
 
     Example:
         >>> confidence_set(np.array([0.0, 0.5, 3.0]), np.eye(3) / 4, 20.0)
@@ -93,7 +98,9 @@ def confidence_set(means: Floats, table: Floats, df: float) -> tuple[bool, ...]:
     inside = []
     for i in range(means.size):
         critical = _dunnett(table, i, df, sides=1)
-        inside.append(bool((means[i] - means <= critical * errors[i] + 1e-15 * abs(means[i])).all()))
+        inside.append(
+            bool((means[i] - means <= critical * errors[i] + 1e-15 * abs(means[i])).all())
+        )
     return tuple(inside)
 
 
@@ -118,7 +125,7 @@ def standard_errors(table: Floats) -> Floats:
 
 
 def _dunnett(table: Floats, control: int, df: float, *, sides: int) -> float:
-    """Return the critical value against one mean, for the smallest correlation of two differences."""
+    """Return the critical value against one mean, for the smallest correlation."""
     count = table.shape[0] - 1
     if count < 2:
         return dunnett_critical(count, df, 0.0, sides=sides)

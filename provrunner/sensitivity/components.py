@@ -56,18 +56,16 @@ class Component:
         return None if self.p_holm is None else self.p_holm < ALPHA
 
 
-def variance_components(
-    design: Design, fit: Fit, noise: Noise, y: Floats
-) -> tuple[Component, ...]:
+def variance_components(design: Design, fit: Fit, noise: Noise, y: Floats) -> tuple[Component, ...]:
     """Split one run's variance into shares that add to 1.
 
-    Every variance is an unbiased estimate of one quantity: a component's mean square over the design's
-    uniform measure, the variance between seeds, the variance between runs of one trial with the same
-    seeds taken out. Their sum, negative estimates included, estimates the variance of a run with
-    levels and seed drawn at random; a share is one estimate over this sum. The seeds are a random
-    sample, so that theirs is the variance component `(MS_seed - MS_noise) / trials` and not the
-    spread of the seeds at hand: with it, common and independent seeds estimate the same shares, since
-    independent seeds leave `seed + noise` within trials.
+    Every variance is an unbiased estimate of one quantity: a component's mean square over the
+    design's uniform measure, the variance between seeds, the variance between runs of one trial
+    with the same seeds taken out. Their sum, negative estimates included, estimates the variance
+    of a run with levels and seed drawn at random; a share is one estimate over this sum. The seeds
+    are a random sample, so that theirs is the variance component `(MS_seed - MS_noise) / trials`
+    and not the spread of the seeds at hand: with it, common and independent seeds estimate the
+    same shares, since independent seeds leave `seed + noise` within trials.
     """
     tests = {term: component_test(fit, noise.error, span) for term, span in fit.spans.items()}
     if design.kind == "single_factor" and design.blocks is None and noise.spread.is_unequal:
@@ -87,7 +85,7 @@ def variance_components(
         for (term, test), p_holm in zip(tests.items(), adjusted, strict=True)
     ]
     parts += [*_left(design, noise), *_seed(design, fit, noise)]
-    parts.append(_bottom(design, noise))
+    parts.append(_bottom(noise))
     return _with_shares(design, parts, sum(test.df for test in tests.values()))
 
 
@@ -117,9 +115,7 @@ def _left(design: Design, noise: Noise) -> list[Component]:
         variance = Estimate(value, low * unit, high * unit)
     f = noise.left_f if noise.left_f is not None and np.isfinite(noise.left_f) else None
     return [
-        Component(
-            "unresolved", "unresolved", (), variance, df=noise.left_df, f=f, p=noise.left_p
-        )
+        Component("unresolved", "unresolved", (), variance, df=noise.left_df, f=f, p=noise.left_p)
     ]
 
 
@@ -142,8 +138,8 @@ def _seed(design: Design, fit: Fit, noise: Noise) -> list[Component]:
     return [Component("seed", "seed", (), variance, df=test.df, f=f, p=test.p)]
 
 
-def _bottom(design: Design, noise: Noise) -> Component:
-    """The noise; without replicates what the model leaves, which is noise and lack of fit at once."""
+def _bottom(noise: Noise) -> Component:
+    """The noise; without replicates what the model leaves, noise and lack of fit at once."""
     if noise.variance is None:
         variance = chi2_interval(noise.error.variance, noise.error.df)
         return Component("unresolved", "unresolved", (), variance, df=noise.error.df)
@@ -190,9 +186,7 @@ def _bounds(
     return share_interval(part.variance, spread)
 
 
-def _signal(
-    design: Design, signals: list[Component], bottom: Component, model_df: int
-) -> Estimate:
+def _signal(design: Design, signals: list[Component], bottom: Component, model_df: int) -> Estimate:
     """All that differs between trials at once, with the limits of the test of all of it."""
     value = sum(part.variance.value for part in signals)
     noise = bottom.variance.value

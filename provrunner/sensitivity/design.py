@@ -98,11 +98,13 @@ def build_design(factors: Sequence[Factor], seeds: Ints | None, *, n_runs: int) 
     """Find the design that runs make up, from their levels and seeds.
 
     A full grid with replicates gets every order of interaction, one without gets orders up to two
-    (k >= 3) or mains (k = 2), a partial one the pairs that can be estimated by rank, one factor at a
-    time none. Pairs that would leave fewer than three degrees of freedom are left to the residual.
+    (k >= 3) or mains (k = 2), a partial one the pairs that can be estimated by rank, one factor at
+    a time none. Pairs that would leave fewer than three degrees of freedom are left to the
+    residual.
 
     Args:
         factors: at least two levels each, with main effects that can be told apart.
+        n_runs: analysed runs.
         seeds: seed of each run, numbered from 0, where trials share their seeds; None otherwise.
     """
     factors = tuple(factors)
@@ -139,7 +141,7 @@ def _has_hub(factors: Sequence[Factor], n_cells: int) -> bool:
 
 
 def _blocks(cells: Ints, seeds: Ints | None) -> tuple[Ints | None, int]:
-    """Keep the seeds as a block where trials connect them all, and count what is left within trials."""
+    """Keep the seeds as a block where trials connect them all; count what is left within."""
     n_cells = int(cells.max(initial=-1)) + 1
     within_df = cells.size - n_cells
     if seeds is None or within_df == 0 or np.unique(seeds).size < 2:

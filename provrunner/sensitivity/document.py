@@ -39,7 +39,12 @@ def build_document(table: pa.Table, study: Study) -> Json:
     sample = draw_sample(table, study)
     analysis = analyse(sample.design, sample.y)
     findings = find_all(analysis)
-    winner = find_winner(sample.trials, analysis.noise, study.sign)
+    winner = find_winner(
+        sample.trials,
+        analysis.noise,
+        study.sign,
+        common_seeds=sample.design.blocks is not None,
+    )
     flags = raise_flags(
         analysis,
         sample.runs,
@@ -273,5 +278,3 @@ def _clean(value: Any) -> Any:
     if isinstance(value, float):
         return float(f"{value:.{_DIGITS}g}") + 0.0 if math.isfinite(value) else None
     return value if isinstance(value, int | str | None) else str(value)
-
-

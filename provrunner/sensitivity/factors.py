@@ -1,4 +1,4 @@
-"""The factors of the analysis: hyperparameters that vary, with the ones that move together merged."""
+"""The factors of the analysis: hyperparameters that vary, merged where they vary together."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from provrunner.sensitivity.basis import Ints, confounded, contrasts
+from provrunner.sensitivity.basis import Floats, Ints, confounded, contrasts
 from provrunner.sensitivity.levels import level_key, level_lookup, match_level, order_levels
 from provrunner.sensitivity.numbers import format_level
 from provrunner.sensitivity.study import Parameter
@@ -44,20 +44,21 @@ class Factor:
         return len(self.levels) - 1
 
     @property
-    def columns(self) -> np.ndarray[Any, np.dtype[np.float64]]:
+    def columns(self) -> Floats:
         """The main effect's columns, one row an analysed run."""
         return contrasts(len(self.levels))[self.codes]
 
 
 def build_factors(runs: Sequence[Run], parameters: Sequence[Parameter]) -> tuple[Factor, ...]:
-    """Return a factor for each parameter, constants included, over the levels that the runs have."""
+    """Return a factor for each parameter, constants included, over the levels that were run."""
     return tuple(_factor(runs, parameter) for parameter in parameters)
 
 
 def merge_aliased(factors: Sequence[Factor]) -> tuple[Factor, ...]:
     """Merge factors whose main effects the runs cannot tell apart, until all can be told.
 
-    A merged factor has a level for each combination seen, so that its share is never split by guess.
+    A merged factor has a level for each combination seen, so that its share is never split by
+    guess.
 
     Args:
         factors: factors with two levels or more each.

@@ -67,9 +67,9 @@ class Finding:
     def worth_tuning(self) -> str:
         """Whether tuning it pays.
 
-        `yes`: the main effect is significant and the default loses, beyond its interval. `no`: even the
-        upper end of what the default may lose is below one sigma, the difference that another seed
-        makes. Else `unknown`; a lack of runs is never a no.
+        `yes`: the main effect is significant and the default loses, beyond its interval. `no`:
+        even the upper end of what the default may lose is below one sigma, the difference that
+        another seed makes. Else `unknown`; a lack of runs is never a no.
         """
         if self.gain is None:
             return "unknown"
@@ -82,7 +82,11 @@ class Finding:
 def find_all(analysis: Analysis) -> tuple[Finding, ...]:
     """Return one finding a factor, mains with the largest share first."""
     factors = analysis.design.factors
-    pairs = [part.term for part in analysis.components if part.kind == "interaction" and part.is_significant]
+    pairs = [
+        part.term
+        for part in analysis.components
+        if part.kind == "interaction" and part.is_significant
+    ]
     findings = []
     for i, (factor, curve) in enumerate(zip(factors, analysis.curves, strict=True)):
         partners = sorted({j for term in pairs if i in term for j in term} - {i})

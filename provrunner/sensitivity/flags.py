@@ -31,6 +31,7 @@ def raise_flags(
     """Return all flags of an analysis, in a fixed order.
 
     Args:
+        analysis: of the usable runs.
         runs: all runs of the sweep, whatever their status.
         reruns: bit-identical reruns left out.
         seeds_have_no_effect: whether every trial gave one value with all its seeds.
@@ -38,7 +39,10 @@ def raise_flags(
     design = analysis.design
     found = [*_conclusions(analysis), *_noise(analysis, seeds_have_no_effect), *_shape(design)]
     found += [
-        Flag("aliased", f"{format_list(factor.parameters)} always change together: one effect for all")
+        Flag(
+            "aliased",
+            f"{format_list(factor.parameters)} always change together: one effect for all",
+        )
         for factor in design.factors
         if len(factor.parameters) > 1
     ]
@@ -48,7 +52,9 @@ def raise_flags(
     pruned = sum(run.status == RunStatus.PRUNED for run in runs)
     if pruned:
         found.append(
-            Flag("pruned_left_out", f"{pruned} pruned runs are left out: their levels look too good")
+            Flag(
+                "pruned_left_out", f"{pruned} pruned runs are left out: their levels look too good"
+            )
         )
     return tuple(found)
 
@@ -74,12 +80,14 @@ def _noise(analysis: Analysis, seeds_have_no_effect: bool) -> list[Flag]:
     found = []
     if seeds_have_no_effect:
         found.append(
-            Flag("seeds_have_no_effect", "each trial gave one value with all its seeds: counted once")
+            Flag(
+                "seeds_have_no_effect", "each trial gave one value with all its seeds: counted once"
+            )
         )
     if analysis.noise is not None and analysis.noise.variance is None:
         detail = (
-            "too few trials have a second seed: what the effects leave is 'unresolved', noise or not; "
-            "p-values are conservative"
+            "too few trials have a second seed: what the effects leave is 'unresolved', noise or "
+            "not; p-values are conservative"
         )
         found.append(Flag("noise_not_estimable", detail))
     return found
@@ -92,7 +100,8 @@ def _shape(design: Design) -> list[Flag]:
         found.append(Flag("interactions_not_estimable", detail))
     elif design.dropped_terms:
         names = format_list([design.term_name(term) for term in design.dropped_terms])
-        found.append(Flag("interactions_not_estimable", f"too few combinations were run for {names}"))
+        detail = f"too few combinations were run for {names}"
+        found.append(Flag("interactions_not_estimable", detail))
     if design.kind == "partial_grid" or not design.is_balanced:
         found.append(Flag("unbalanced", _balance(design)))
     return found
@@ -100,7 +109,9 @@ def _shape(design: Design) -> list[Flag]:
 
 def _balance(design: Design) -> str:
     counts = np.bincount(design.cells)
-    runs = f"{counts.min()}" if counts.min() == counts.max() else f"{counts.min()} to {counts.max()}"
+    runs = (
+        f"{counts.min()}" if counts.min() == counts.max() else f"{counts.min()} to {counts.max()}"
+    )
     cells = int(np.prod([len(factor.levels) for factor in design.factors], dtype=np.int64))
     missing = f", {cells - design.n_cells} of {cells} combinations without a run" * (
         design.n_cells < cells and design.kind != "one_at_a_time"

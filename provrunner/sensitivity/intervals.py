@@ -38,9 +38,9 @@ def noncentrality_interval(f: float, df1: float, df2: float) -> tuple[float, flo
     """Return the 95 % interval of the noncentrality that an F statistic came from.
 
     The ends solve `P(F' <= f) = 0.975` and `= 0.025` (Venables 1975; Steiger 2004); an end that no
-    noncentrality reaches is 0, so that the lower end is above 0 just where `p < 0.025`. For the upper
-    end an F below its median without effect counts as that median: an unusually small F is luck, and
-    would otherwise give an interval of no width.
+    noncentrality reaches is 0, so that the lower end is above 0 just where `p < 0.025`. For the
+    upper end an F below its median without effect counts as that median: an unusually small F is
+    luck, and would otherwise give an interval of no width.
 
     Example:
         >>> [round(end, 3) for end in noncentrality_interval(3.0, 4, 20)]
@@ -52,7 +52,7 @@ def noncentrality_interval(f: float, df1: float, df2: float) -> tuple[float, flo
 
 
 def chi2_interval(variance: float, df: float) -> Estimate:
-    """Return a variance with its 95 % interval from the chi-squared distribution of `df * s2 / sigma2`.
+    """Return a variance with its 95 % interval, `df * s2 / sigma2` being chi-squared.
 
     Example:
         >>> chi2_interval(1.0, 10).low.__round__(4), chi2_interval(1.0, 10).high.__round__(4)
@@ -88,8 +88,8 @@ def noise_interval(signal: Estimate, seed: Estimate, noise: Estimate) -> tuple[f
     """Return the 95 % interval of `noise / (signal + seed + noise)`.
 
     Without a seed component this is the exact noncentral-F interval of the test of all components
-    together. With one, limits of the two are added (MOVER: Zou and Donner 2008) and then set against the
-    chi-squared limits of the noise.
+    together. With one, limits of the two are added (MOVER: Zou and Donner 2008) and then set
+    against the chi-squared limits of the noise.
 
     Args:
         signal: sum of all other components' variances, with noncentral-F ends.

@@ -14,8 +14,8 @@ __all__ = ["level_key", "level_lookup", "match_level", "order_levels"]
 def level_key(value: object) -> str:
     """Name a level so that equal levels share a name and no others do.
 
-    Numbers are equal by value (1 and 1.0), a number never equals a text or a truth value, and null is
-    a level of its own.
+    Numbers are equal by value (1 and 1.0), a number never equals a text or a truth value, and null
+    is a level of its own.
 
     Example:
         >>> level_key(1) == level_key(1.0), level_key(1) == level_key(True), level_key(None)

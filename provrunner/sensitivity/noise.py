@@ -145,7 +145,8 @@ def welch(y: Floats, groups: Ints) -> tuple[float, float, float] | None:
         F, its second degrees of freedom and p; None when a group has no variance to tell.
 
     Example:
-        >>> [round(x, 4) for x in welch(np.array([1.0, 2, 3, 4, 6, 8]), np.array([0, 0, 0, 1, 1, 1]))]
+        >>> y, groups = np.array([1.0, 2, 3, 4, 6, 8]), np.array([0, 0, 0, 1, 1, 1])
+        >>> [round(x, 4) for x in welch(y, groups)]
         [9.6, 2.9412, 0.0548]
     """
     n = np.bincount(groups)

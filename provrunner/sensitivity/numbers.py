@@ -37,8 +37,8 @@ def format_number(value: float, digits: int = 2) -> str:
     """Write a number with so many significant digits, without an exponent where it reads well.
 
     Example:
-        >>> format_number(0.03), format_number(123456.0, 3), format_number(0.0000012), format_number(0)
-        ('0.030', '123000', '1.2e-06', '0')
+        >>> [format_number(x) for x in (0.03, 123456.0, 0.0000012, 0)]
+        ['0.030', '120000', '1.2e-06', '0']
     """
     if value == 0:
         return "0"

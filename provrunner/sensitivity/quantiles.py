@@ -51,13 +51,16 @@ def dunnett_critical(
     """Return the critical value of comparisons with one mean (Dunnett 1955).
 
     Integrates the multivariate t with equal correlation over its common normal part and its scale:
-    `∫∫ φ(z) Π Φ((√ρ z + c s) / √(1-ρ)) dz dG(s)`. A smaller correlation gives a larger value (Slepian
-    1962), so that the smallest pairwise correlation is safe where they differ.
+    `∫∫ φ(z) Φ((√r z + c s) / √(1-r))^k dz dG(s)`. A smaller correlation gives a larger value
+    (Slepian 1962), so that the smallest pairwise correlation is safe where they differ.
 
     Args:
         comparisons: means that are compared with the one.
-        correlation: of any two differences, 0 <= correlation < 1; 0.5 when all means are as precise.
+        correlation: of any two differences, 0 <= correlation < 1; 0.5 when all means are as
+            precise.
+        df: degrees of freedom of the estimated variance.
         sides: 1 or 2.
+        level: confidence in all comparisons at once.
 
     Example:
         >>> round(dunnett_critical(2, 10, sides=1), 2), round(dunnett_critical(2, 10), 2)
@@ -84,7 +87,7 @@ def _normal_rule() -> tuple[Floats, Floats]:
 
 
 def _scale_rule(df: float) -> tuple[Floats, Floats]:
-    """Nodes and weights for `s = sqrt(chi-squared / df)`, over all but 1e-11 of its distribution."""
+    """Nodes and weights for `sqrt(chi-squared / df)`, over all but 1e-11 of its distribution."""
     low, high = np.sqrt(special.chdtri(df, np.array([1 - 5e-12, 5e-12])) / df)
     x, w = _legendre(_SCALE_NODES)
     s = (high + low) / 2 + (high - low) / 2 * x

@@ -61,9 +61,9 @@ class Sample:
 def draw_sample(table: pa.Table, study: Study) -> Sample:
     """Read the runs of a sweep, and keep what can be analysed.
 
-    Reruns that repeat a value bit for bit count once; so do the seeds of every trial when no seed ever
-    changed a value, since they tell nothing about noise. Hyperparameters with one level are dropped,
-    those that always change together merged.
+    Reruns that repeat a value bit for bit count once; so do the seeds of every trial when no seed
+    ever changed a value, since they tell nothing about noise. Hyperparameters with one level are
+    dropped, those that always change together merged.
     """
     runs = read_runs(table, study)
     analysed, reruns = collapse_reruns([run for run in runs if is_usable(run)])
@@ -110,12 +110,16 @@ def _dropped(
         used = {level_key(level) for level in factor.levels}
         planned = order_levels([run.values[name] for run in runs], parameter.levels)
         found += [
-            Dropped(f"{name}={format_level(level)}", "no run with it finished with a finite objective")
+            Dropped(
+                f"{name}={format_level(level)}", "no run with it finished with a finite objective"
+            )
             for level in planned
             if level_key(level) not in used
         ]
         if factor.df == 0:
-            found.append(Dropped(name, f"constant: {format_level(factor.levels[0])} in all finished runs"))
+            found.append(
+                Dropped(name, f"constant: {format_level(factor.levels[0])} in all finished runs")
+            )
         if factor.df < 0:
             found.append(Dropped(name, "no run finished with a finite objective"))
     return found

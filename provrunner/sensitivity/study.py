@@ -42,7 +42,8 @@ class Study:
         name: what the user calls the sweep.
         metric: the name of the objective.
         direction: `minimize` or `maximize`.
-        seeds: `common` when all trials share their seeds (a block in the analysis), else `independent`.
+        seeds: `common` when all trials share their seeds (a block in the analysis), else
+            `independent`.
         planned: runs that the sweep promised.
     """
 

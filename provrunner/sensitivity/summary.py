@@ -62,8 +62,9 @@ def build_summary(runs: pa.Table, study: Study) -> Summary:
 
     Args:
         runs: one row a run in any order; columns run, status, objective and one a parameter of the
-            study; run_id, trial_id, replicate, seed, reason, objective_epoch and duration_s where there
-            are any. Only finished runs with a finite objective enter the analysis; all are counted.
+            study; run_id, trial_id, replicate, seed, reason, objective_epoch and duration_s where
+            there are any. Only finished runs with a finite objective enter the analysis; all are
+            counted.
         study: what the sweep declared.
 
     Raises:
@@ -71,9 +72,8 @@ def build_summary(runs: pa.Table, study: Study) -> Summary:
 
     Example:
         >>> from provrunner.sensitivity import Parameter
-        >>> runs = pa.table(
-        ...     {"run": [0, 1], "status": ["finished"] * 2, "objective": [0.5, 0.4], "lr": [0.1, 0.01]}
-        ... )
+        >>> runs = pa.table({"run": [0, 1], "objective": [0.5, 0.4], "lr": [0.1, 0.01]})
+        >>> runs = runs.append_column("status", pa.array(["finished", "finished"]))
         >>> study = Study("lr", "val/loss", "minimize", (Parameter("lr", (0.1, 0.01)),), planned=2)
         >>> build_summary(runs, study).document["flags"][0]["flag"]
         'cannot_conclude'

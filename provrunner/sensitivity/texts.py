@@ -46,7 +46,9 @@ def describe_design(sample: Sample) -> str:
     counts = np.bincount(design.cells) if design.n_runs else np.zeros(1, dtype=np.intp)
     if counts.max() < 2:
         return text
-    span = str(counts.max()) if counts.min() == counts.max() else f"{counts.min()} to {counts.max()}"
+    span = (
+        str(counts.max()) if counts.min() == counts.max() else f"{counts.min()} to {counts.max()}"
+    )
     return f"{text}, {span} {'common seeds' if design.blocks is not None else 'seeds'} a trial"
 
 

@@ -15,7 +15,15 @@ from provrunner.schema import RunStatus
 from provrunner.sensitivity.levels import level_key, level_lookup, match_level
 from provrunner.sensitivity.study import Study
 
-__all__ = ["Run", "Trial", "collapse_reruns", "group_trials", "is_failure", "is_usable", "read_runs"]
+__all__ = [
+    "Run",
+    "Trial",
+    "collapse_reruns",
+    "group_trials",
+    "is_failure",
+    "is_usable",
+    "read_runs",
+]
 
 _NOT_FAILED = {RunStatus.PLANNED, RunStatus.RUNNING, RunStatus.PRUNED}
 
@@ -69,8 +77,9 @@ def read_runs(table: pa.Table, study: Study) -> tuple[Run, ...]:
     """Read the table of runs, sorted by run number whatever the order of its rows.
 
     Args:
-        table: one row a run; columns run, status, objective and one a parameter of the study; run_id,
-            trial_id, seed, replicate, reason, objective_epoch and duration_s where there are any.
+        table: one row a run; columns run, status, objective and one a parameter of the study;
+            run_id, trial_id, seed, replicate, reason, objective_epoch and duration_s where there
+            are any.
         study: what the sweep declared.
 
     Raises:
@@ -92,7 +101,7 @@ def is_usable(run: Run) -> bool:
 
 
 def is_failure(run: Run) -> bool:
-    """Tell whether a run ended without an objective to judge it by, other than by a pruning rule."""
+    """Tell whether a run ended with no objective to judge it by, other than by a pruning rule."""
     return run.status not in _NOT_FAILED and not is_usable(run)
 
 

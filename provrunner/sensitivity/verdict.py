@@ -100,7 +100,8 @@ def describe_winner(winner: Winner, sigma: float | None, *, n_trials: int) -> st
     values = describe_values(run.values)
     head = f"Best run {run.run_id}{f' ({values})' if values else ''}: {value}{epoch}"
     if winner.runner_up is None:
-        return f"{head}; {'no other trial to compare it with' if n_trials < 2 else 'no other trial finished'}."
+        alone = "no other trial to compare it with" if n_trials < 2 else "no other trial finished"
+        return f"{head}; {alone}."
     if not winner.is_best_on_average:
         return (
             f"{head}; the trial {describe_values(winner.runner_up.values)} has the better mean "
@@ -133,7 +134,11 @@ def _default_costs(found: Finding) -> str:
         return ""
     default = format_level(found.factor.default_value)
     if found.factor.default == found.curve.best:
-        return f"the default {default} is the best value" if len(found.as_good) > 1 else "it is the default"
+        return (
+            f"the default {default} is the best value"
+            if len(found.as_good) > 1
+            else "it is the default"
+        )
     if found.gain.low > 0:
         cost = format_uncertain(found.gain.value, found.gain.high - found.gain.value)
         return f"the default {default} costs {cost}"

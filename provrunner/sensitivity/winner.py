@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import special
 
+from provrunner.sensitivity.basis import Floats
 from provrunner.sensitivity.noise import Noise
 from provrunner.sensitivity.quantiles import student_critical
 from provrunner.sensitivity.trials import Run, Trial
@@ -41,19 +42,22 @@ class Winner:
     is_best_on_average: bool
 
 
-def find_winner(trials: Sequence[Trial], noise: Noise | None, sign: float) -> Winner | None:
+def find_winner(
+    trials: Sequence[Trial], noise: Noise | None, sign: float, *, common_seeds: bool
+) -> Winner | None:
     """Find the best run, and compare its trial's mean with the best other trial's.
 
-    A best run's own value is biased by having been picked, so that means of trials are compared, over
-    the seeds that both have where there are some (paired), with the noise of the whole sweep, or with
-    the two trials' own (paired t, or Welch's) where the noise differs between levels. Comparing the
-    best with the second best by one two-sided t test at 5 % needs no correction for the number of
-    trials (Gutmann and Maymin 1987; Hung and Fithian 2019).
+    A best run's own value is biased by having been picked, so that means of trials are compared,
+    over the seeds that both have where there are some (paired), with the noise of the whole sweep,
+    or with the two trials' own (paired t, or Welch's) where the noise differs between levels.
+    Comparing the best with the second best by one two-sided t test at 5 % needs no correction for
+    the number of trials (Gutmann and Maymin 1987; Hung and Fithian 2019).
 
     Args:
         trials: with their usable runs; trials without any are passed over.
         noise: of the sweep; None when it is unknown.
         sign: 1 where lower is better, -1 where higher is.
+        common_seeds: whether the noise is what the trials' common seeds leave.
     """
     ranked = sorted((t for t in trials if t.runs), key=lambda t: (_mean(t, sign), t.runs[0].number))
     if not ranked:
@@ -68,7 +72,8 @@ def find_winner(trials: Sequence[Trial], noise: Noise | None, sign: float) -> Wi
     rival = others[0]
     runner_up = min(rival.runs, key=lambda r: (_value(r, sign), r.number))
     is_best = _mean(trial, sign) <= _mean(rival, sign)
-    difference, error, df = _advantage(trial, rival, noise, sign)
+    pairs = _paired(trial, rival, sign) if common_seeds else np.array([])
+    difference, error, df = _advantage(trial, rival, pairs, noise, sign)
     if error is None or df is None:
         return Winner(run, trial, runner_up, difference, None, None, None, None, is_best)
     width = student_critical(df) * error
@@ -80,10 +85,9 @@ def find_winner(trials: Sequence[Trial], noise: Noise | None, sign: float) -> Wi
 
 
 def _advantage(
-    trial: Trial, rival: Trial, noise: Noise | None, sign: float
+    trial: Trial, rival: Trial, pairs: Floats, noise: Noise | None, sign: float
 ) -> tuple[float, float | None, float | None]:
     """Return the mean difference, its standard error and its degrees of freedom."""
-    pairs = _paired(trial, rival, sign)
     own, theirs = _values(trial, sign), _values(rival, sign)
     difference = float(pairs.mean()) if pairs.size else float(theirs.mean() - own.mean())
     if noise is None or noise.variance is None:
@@ -102,7 +106,7 @@ def _advantage(
     return difference, float(error), noise.df
 
 
-def _paired(trial: Trial, rival: Trial, sign: float) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+def _paired(trial: Trial, rival: Trial, sign: float) -> Floats:
     mine, theirs = _by_seed(trial, sign), _by_seed(rival, sign)
     return np.array([theirs[seed] - mine[seed] for seed in mine if seed in theirs])
 
@@ -115,7 +119,7 @@ def _by_seed(trial: Trial, sign: float) -> dict[int, float]:
     return {seed: sum(found) / len(found) for seed, found in values.items()}
 
 
-def _values(trial: Trial, sign: float) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+def _values(trial: Trial, sign: float) -> Floats:
     return np.array([_value(run, sign) for run in trial.runs])
 
 

@@ -36,7 +36,7 @@ def _battery():
 
 
 def _statsmodels(columns, y, formula):
-    frame = pd.DataFrame({name: c for name, c in zip("abcdef", columns, strict=False)} | {"y": y})
+    frame = pd.DataFrame(dict(zip("abcdef", columns, strict=False)) | {"y": y})
     return anova_lm(ols(formula, frame).fit(), typ=3)
 
 
