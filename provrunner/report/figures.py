@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -20,7 +21,7 @@ from provrunner.report.svg import inline_svg
 __all__ = ["Figures", "draw_figures"]
 
 _MARGINALS = 12
-_PAIRS = 6
+_PAIRS, _CELLS = 6, 400
 
 
 _NONE = Markup("")
@@ -117,8 +118,9 @@ def _by_share(summary: Mapping[str, Any]) -> list[str]:
 
 
 def _pairs(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Give the pairs with cells in the order of their components."""
-    known = dict.fromkeys((row["a"], row["b"]) for row in summary["interactions"])
+    """Give the pairs whose cells can be told apart, in the order of their components."""
+    cells = Counter((row["a"], row["b"]) for row in summary["interactions"])
+    known = [pair for pair, total in cells.items() if total <= _CELLS]
     order = [
         frozenset(item["parameters"])
         for item in summary["components"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import altair as alt
 import vl_convert
@@ -23,6 +23,7 @@ __all__ = [
     "render_svg",
     "run_dots",
     "size_text",
+    "thinned",
     "title",
 ]
 
@@ -31,6 +32,8 @@ WIDE, NARROW, PHONE = 560, 290, 200
 
 Values = Mapping[int, Mapping[str, Any]]
 """What each run was given: its number to its hyperparameters."""
+
+Row = TypeVar("Row")
 
 Drawing = alt.LayerChart | alt.FacetChart
 """What the chart functions give."""
@@ -49,6 +52,18 @@ def run_dots(rows: Sequence[Mapping[str, Any]]) -> alt.Chart:
     dots = chart_of(rows).mark_point(filled=True, size=36, opacity=0.45, color=BLUE)
     tipped: alt.Chart = dots.encode(description="tip:N")
     return tipped
+
+
+def thinned(rows: Sequence[Row], most: int) -> list[Row]:
+    """Keep at most so many rows, evenly, so that no chart outgrows its page.
+
+    Example:
+        >>> thinned([0, 1, 2, 3, 4], 3)
+        [0, 2, 4]
+    """
+    if len(rows) <= most:
+        return list(rows)
+    return [rows[round(i * (len(rows) - 1) / (most - 1))] for i in range(most)]
 
 
 def title(text: str, lines: Sequence[str], *, width: int) -> alt.TitleParams:

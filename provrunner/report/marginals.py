@@ -11,7 +11,16 @@ import pyarrow as pa
 
 from provrunner.report.axes import Axis, choose_axis, value_scale
 from provrunner.report.escape import visible
-from provrunner.report.frame import NARROW, Drawing, Values, chart_of, run_dots, size_text, title
+from provrunner.report.frame import (
+    NARROW,
+    Drawing,
+    Values,
+    chart_of,
+    run_dots,
+    size_text,
+    thinned,
+    title,
+)
 from provrunner.report.theme import BLUE, GREEN, GREY, VERMILION
 from provrunner.report.wording import count, direction_text, number, value_text
 
@@ -19,6 +28,7 @@ __all__ = ["marginal"]
 
 _HEIGHT = 200
 _SURE_RUNS = 3
+_DOTS = 300
 
 
 def marginal(
@@ -38,18 +48,23 @@ def marginal(
         return None
     axis = choose_axis(levels, found[0])
     points = _run_points(runs, values, name, axis)
-    seen = [row["value"] for row in points if row["value"] is not None]
-    scale, edge = value_scale([*seen, *_limits(levels)], summary["sweep"]["direction"])
+    seen = [row for row in points if row["value"] is not None]
+    dots = thinned(seen, _DOTS)
+    crosses = thinned([row for row in points if row["value"] is None], _DOTS)
+    scale, edge = value_scale(
+        [*(row["value"] for row in seen), *_limits(levels)], summary["sweep"]["direction"]
+    )
     y = alt.Y("value:Q", title=visible(summary["sweep"]["metric"])).scale(scale)
     layers = [
         *_as_good(levels, axis),
         *_default(levels, found[0], axis),
-        _dots(points, axis, y),
-        *_ended_early(points, axis, edge, y),
+        run_dots(dots).encode(x=axis.x(), y=y),
+        *_ended_early(crosses, axis, edge, y),
         *_means(levels, axis, y, scale),
     ]
     verdict = found[0].get("verdict") or visible(name)
-    lines = [f"{size_text(summary)}; {direction_text(summary['sweep']['direction'])}."]
+    some = f" Dots: {len(dots)} of {len(seen)} runs." if len(dots) < len(seen) else ""
+    lines = [f"{size_text(summary)}; {direction_text(summary['sweep']['direction'])}.{some}"]
     return alt.layer(*layers).properties(
         width=NARROW, height=_HEIGHT, title=title(verdict, lines, width=NARROW)
     )
@@ -69,15 +84,11 @@ def _run_points(runs: pa.Table, values: Values, name: str, axis: Axis) -> list[d
     return rows
 
 
-def _dots(points: Iterable[Mapping[str, Any]], axis: Axis, y: alt.Y) -> alt.Chart:
-    return run_dots([row for row in points if row["value"] is not None]).encode(x=axis.x(), y=y)
-
-
 def _ended_early(
     points: Iterable[Mapping[str, Any]], axis: Axis, edge: float, y: alt.Y
 ) -> list[alt.Chart]:
     """Mark the runs without an objective as crosses at the worse edge."""
-    rows = [{**row, "value": edge} for row in points if row["value"] is None]
+    rows = [{**row, "value": edge} for row in points]
     crosses = chart_of(rows).mark_point(
         shape="cross", angle=45, filled=True, size=70, color=VERMILION
     )

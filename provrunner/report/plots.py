@@ -18,6 +18,7 @@ from provrunner.report.frame import (
     chart_of,
     run_dots,
     size_text,
+    thinned,
     title,
 )
 from provrunner.report.theme import BLUE, GREY, PALE
@@ -35,7 +36,7 @@ from provrunner.report.wording import (
 
 __all__ = ["importance", "interaction", "seed_noise"]
 
-_TRIALS = 40
+_TRIALS, _DOTS = 40, 25
 
 
 def importance(summary: Mapping[str, Any], width: int = WIDE) -> Drawing | None:
@@ -205,7 +206,7 @@ def _trial_rows(
 ) -> list[dict[str, Any]]:
     return [
         {"trial": _trial_name(trial), "value": value, "tip": f"run {run}: {number(value)}"}
-        for run in trial["runs"]
+        for run in thinned(trial["runs"], _DOTS)
         if (value := objective.get(run)) is not None and math.isfinite(value)
     ]
 

@@ -431,9 +431,15 @@ def fact_tables() -> dict[str, pa.Table]:
     }
 
 
+@pytest.fixture(scope="session")
+def whole_summary() -> dict[str, Any]:
+    return sweep_summary()
+
+
 @pytest.fixture
-def summary() -> dict[str, Any]:
-    return copy.deepcopy(sweep_summary())
+def summary(whole_summary: dict[str, Any]) -> dict[str, Any]:
+    """Give a copy that a test may change."""
+    return copy.deepcopy(whole_summary)
 
 
 @pytest.fixture(scope="session")

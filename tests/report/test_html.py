@@ -46,6 +46,10 @@ class Outline(HTMLParser):
 
 @pytest.fixture
 def inputs(summary, plan, tables, picture) -> dict[str, Any]:
+    return page_inputs(summary, plan, tables, picture)
+
+
+def page_inputs(summary: Any, plan: Any, tables: Any, picture: Any) -> dict[str, Any]:
     return {
         "summary": summary, "plan": plan, "tables": tables,
         "pictures": {"What a run makes and uses": picture},
@@ -53,9 +57,9 @@ def inputs(summary, plan, tables, picture) -> dict[str, Any]:
     }  # fmt: skip
 
 
-@pytest.fixture
-def page(inputs) -> str:
-    return build_page(**inputs)
+@pytest.fixture(scope="module")
+def page(whole_summary, plan, tables, picture) -> str:
+    return build_page(**page_inputs(whole_summary, plan, tables, picture))
 
 
 def test_the_page_tells_the_verdict_first(page):
@@ -153,13 +157,10 @@ def test_hostile_names_and_values_stay_text_everywhere(inputs):
     assert [link for link in outline.values("href") if link.startswith(("java", "/", "."))] == []
 
 
-def test_a_picture_that_is_none_is_named_with_the_reason(inputs):
-    page = build_page(**{**inputs, "pictures": {"graph": b"no picture"}})
+def test_a_picture_that_cannot_be_shown_says_why(inputs):
+    pictures = {"graph": b"no picture", "lineage": b" " * 800_000}
+    page = build_page(**{**inputs, "pictures": pictures})
     assert "Not shown: the picture is no SVG document" in page
-
-
-def test_a_huge_picture_is_left_to_its_file(inputs):
-    page = build_page(**{**inputs, "pictures": {"graph": b" " * 800_000}})
     assert "Too large to show here; see prov/." in page
 
 
