@@ -147,15 +147,16 @@ def _add_loaded(
     test = timeline.activities.get(("test", None))
     fit_end = timeline.stages.get("fit", Span()).end
     late = fit_end is not None and event.time is not None and event.time >= fit_end
-    for_test = test is not None and (late or "fit" not in timeline.stages)
-    reader = test if test is not None and for_test else timeline.run
+    for_test = late or "fit" not in timeline.stages
+    reader = (test if for_test else None) or timeline.run
     time = reader.span.clamp(event.time)
     entity = _loaded_entity(context, timeline, event, time, rows)
     if for_test:
         timeline.loaded = entity
     role = "pr:model" if for_test else "pr:initialModel"
     relate, run = context.statements.relate, record.number
-    relate("used", reader.id, entity, entity, run=run, time=time, role=role)
+    used = relate("used", reader.id, entity, entity, run=run, time=time, role=role)
+    timeline.uses[reader.id, entity] = used
     if not for_test and entity.startswith("blob-") and timeline.states:
         first = next(iter(timeline.states.values()))
         relate("was_derived_from", first.id, entity, entity, run=run)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from provrunner.graph.context import Context, Span
 from provrunner.graph.records import RunRecord
+from provrunner.graph.statements import Because
 from provrunner.graph.terms import local_name
 from provrunner.graph.timeline import Timeline
 
@@ -17,11 +18,33 @@ def add_metrics(context: Context, record: RunRecord, timeline: Timeline) -> None
             if record.stages.get(name) != "test":
                 stage = record.stages.get(name, "train")
                 _add_metric(context, record, timeline, (name, stage, epoch), value)
+    _add_tested_model(context, record, timeline)
     for name, value in record.tests.items():
         _add_metric(context, record, timeline, (name, "test", None), value)
     _add_objective(context, record, timeline)
     if record.row["status"] != "running":
         _add_result(context, record, timeline)
+
+
+def _add_tested_model(context: Context, record: RunRecord, timeline: Timeline) -> None:
+    """State that a test that loaded no checkpoint judged the last model before it began."""
+    test = timeline.activities.get(("test", None))
+    if test is None or timeline.loaded:
+        return
+    start = test.span.start
+    before = [
+        state
+        for state in timeline.states.values()
+        if start is None or state.time is None or state.time <= start
+    ]
+    if before:
+        timeline.loaded = before[-1].id
+        timeline.uses[test.id, before[-1].id] = context.statements.relate(
+            *("used", test.id, before[-1].id, "model"),
+            run=record.number,
+            time=start,
+            role="pr:model",
+        )
 
 
 def _add_metric(
@@ -56,10 +79,9 @@ def _add_metric(
     if best:
         context.objectives[run] = metric
     model = _model(timeline, stage, epoch)
-    used = f"{maker.id}.use.{'state' if model and model == _state(timeline, epoch) else model}"
     if model:
-        known = used in context.statements.edges
-        because = (maker.id, made, used) if known else (None, None, None)
+        used = timeline.uses.get((maker.id, model))
+        because: Because = (maker.id, made, used) if used else (None, None, None)
         relate("was_derived_from", metric, model, "model", run=run, because=because)
     return metric
 
@@ -75,12 +97,8 @@ def _end(timeline: Timeline, stage: str, epoch: int | None, outer: Span) -> int 
 def _model(timeline: Timeline, stage: str, epoch: int | None) -> str | None:
     """Return the model that a stage judged; a training metric is taken of many, on the way."""
     if stage == "test":
-        return timeline.loaded or _state(timeline, max(timeline.states, default=None))
-    return _state(timeline, epoch) if stage == "validate" else None
-
-
-def _state(timeline: Timeline, epoch: int | None) -> str | None:
-    state = timeline.states.get(epoch) if epoch is not None else None
+        return timeline.loaded
+    state = timeline.states.get(epoch) if stage == "validate" and epoch is not None else None
     return state.id if state else None
 
 

@@ -157,7 +157,8 @@ def _add_state(
         )
     if activity := timeline.activities.get(("validate", epoch)):
         start = activity.span.start
-        relate("used", activity.id, id_, "state", run=run, time=start, role="pr:model")
+        used = relate("used", activity.id, id_, "model", run=run, time=start, role="pr:model")
+        timeline.uses[activity.id, id_] = used
     return state
 
 

@@ -129,10 +129,11 @@ class Statements:
             relation: a key of `terms.RELATIONS`.
             subject: the later thing: what used, was generated, derived or started.
             object: the earlier one.
-            what: tells relations of one subject apart.
+            what: tells relations of one subject apart; an id of the same run loses its prefix.
             details: what else is known of it.
         """
         word = RELATIONS[relation].word
+        what = what.removeprefix(f"{subject.partition('.')[0]}.")
         id = f"{subject}.{word}.{what}" if what else f"{subject}.{word}"  # noqa: A001
         if id not in self.edges:
             type_ = details.get("type")

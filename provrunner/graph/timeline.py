@@ -41,6 +41,7 @@ class Timeline:
         activities: those stated so far, by stage and epoch; epoch None for a whole stage.
         states: the model after each shown epoch that got so far.
         checkpoints: id and span of existence of each checkpoint, in order of creation.
+        uses: id of the usage of a model, by activity and entity.
         loaded: the entity that the test stage loaded, if it did.
     """
 
@@ -51,6 +52,7 @@ class Timeline:
     activities: dict[tuple[str, int | None], Activity] = field(default_factory=dict)
     states: dict[int, State] = field(default_factory=dict)
     checkpoints: list[tuple[str, Span]] = field(default_factory=list)
+    uses: dict[tuple[str, str], str] = field(default_factory=dict)
     loaded: str | None = None
 
     def where(self, stage: str, epoch: int | None = None) -> Activity:

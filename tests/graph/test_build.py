@@ -5,6 +5,7 @@ from types import ModuleType
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 
 from provrunner.graph import Graph, build_graph, check_graph
@@ -143,7 +144,7 @@ def test_checkpoints_are_revisions_that_name_activity_generation_and_usage(graph
     revision = [row for row in revision if row["object"] == f"{run}.checkpoint.10"]
     assert revision[0]["activity"] == f"{run}.train.1"
     assert revision[0]["generation"] == f"{run}.checkpoint.20.gen"
-    assert revision[0]["usage"] == f"{run}.train.1.use.{run}.checkpoint.10"
+    assert revision[0]["usage"] == f"{run}.train.1.use.checkpoint.10"
     assert json.loads(revision[0]["attributes"]) == {"prov:type": "prov:Revision"}
 
 
@@ -174,7 +175,7 @@ def test_validation_metric_derives_from_the_model_that_a_checkpoint_holds(graph:
     assert edges(graph, "was_generated_by", metric)[0]["object"] == f"{run}.validate.1"
     derived = edges(graph, "was_derived_from", metric)[0]
     assert derived["object"] == f"{run}.state.1"
-    assert derived["usage"] == f"{run}.validate.1.use.state"
+    assert derived["usage"] == f"{run}.validate.1.use.model"
     same = edges(graph, "alternate_of", f"{run}.state.1")
     assert [row["object"] for row in same] == [f"{run}.checkpoint.20"]
 
@@ -226,8 +227,11 @@ def test_software_acts_for_the_user_by_the_run_config_as_its_plan(graph: Graph) 
     names = {row["id"]: row["label"] for row in graph.nodes.to_pylist()}
     associated = edges(graph, "was_associated_with", run_id(graph, 0))
     told = {(names[row["object"]], names.get(row["plan"], "")[:13]) for row in associated}
-    assert told == {("ada", ""), ("provrunner 0.1.0", "config of run"), ("torch 2.9.0", "config of run")}  # fmt: skip
-    acted = {(names[row["subject"]], names[row["object"]]) for row in edges(graph, "acted_on_behalf_of")}  # fmt: skip
+    assert told == {
+        ("ada", ""), ("provrunner 0.1.0", "config of run"), ("torch 2.9.0", "config of run"),
+    }  # fmt: skip
+    delegations = edges(graph, "acted_on_behalf_of")
+    acted = {(names[row["subject"]], names[row["object"]]) for row in delegations}
     assert acted == {("provrunner 0.1.0", "ada"), ("torch 2.9.0", "ada")}
 
 
@@ -268,4 +272,14 @@ def test_prior_checkpoint_gone_before_the_next_epoch_is_a_bare_revision(
     run = run_id(graph, 0)
     revision = edges(graph, "was_derived_from", f"{run}.checkpoint.20")
     assert {row["activity"] for row in revision} == {None}
+    assert check_graph(graph) == []
+
+
+def test_test_without_a_checkpoint_judges_the_last_model(plan: Plan, tables: Tables) -> None:
+    events = tables["events"]
+    kept = pc.not_equal(events["kind"], "checkpoint_loaded")
+    graph = build_graph(tables | {"events": events.filter(kept)}, plan)
+    run = run_id(graph, 0)
+    used = [row["object"] for row in edges(graph, "used", f"{run}.test")]
+    assert f"{run}.state.2" in used
     assert check_graph(graph) == []

@@ -16,7 +16,7 @@ from provrunner.schema import TABLES
 
 
 def valid() -> Statements:
-    """An activity of times 10 to 20 that used one entity, made another one and derived it from the first."""
+    """A run from 10 to 20 used one entity and derived another one from it."""
     s = Statements()
     s.add("entity", "plan-1", ("pr:RunConfig", "prov:Plan"), "plan")
     s.add("entity", "old-1", ("pr:Checkpoint", "prov:Collection"), "old")

@@ -18,6 +18,7 @@ from provrunner.graph.export import write_prov_json, write_prov_n
 from provrunner.graph.statements import Statements
 from provrunner.graph.terms import BASE_IRI
 
+SWEEP = Path(__file__).with_name("small_sweep.py")
 WRITERS: dict[str, Callable[[Graph, Path], None]] = {
     "json": write_prov_json,
     "provn": write_prov_n,
@@ -63,7 +64,7 @@ def test_documents_hold_no_control_characters(graph: Graph, tmp_path: Path) -> N
 def test_bytes_are_the_same_in_every_process(tmp_path: Path) -> None:
     script = (
         "import sys, pathlib, importlib.util as u\n"
-        f"spec = u.spec_from_file_location('small', {str(Path(__file__).with_name('small_sweep.py'))!r})\n"
+        f"spec = u.spec_from_file_location('small', {str(SWEEP)!r})\n"
         "small = u.module_from_spec(spec); spec.loader.exec_module(small)\n"
         "from provrunner.graph import build_graph\n"
         "from provrunner.graph.export import write_prov_json, write_prov_n\n"
@@ -86,7 +87,7 @@ def test_bytes_are_the_same_in_every_process(tmp_path: Path) -> None:
 def test_stranger_reaches_the_origin_of_the_best_value_by_prov_alone(
     graph: Graph, tmp_path: Path, small: ModuleType
 ) -> None:
-    """Follow every relation from its first argument to all others, as anyone could who knows PROV."""
+    """Follow every relation from its first argument to all others: PROV is all it takes."""
     document = read(graph, tmp_path, "json")
     steps: dict[str, set[str]] = {}
     for relation in document.get_records(ProvRelation):
