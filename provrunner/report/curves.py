@@ -14,8 +14,9 @@ import pyarrow.compute as pc
 from provrunner.report.axes import value_scale
 from provrunner.report.escape import visible
 from provrunner.report.frame import WIDE, Drawing, Values, chart_of, title
+from provrunner.report.numbers import count, number
 from provrunner.report.theme import ramp
-from provrunner.report.wording import count, number, value_text
+from provrunner.report.wording import value_text
 
 __all__ = ["curve_rows", "learning_curves"]
 

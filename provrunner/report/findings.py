@@ -9,17 +9,12 @@ import pyarrow as pa
 
 from provrunner.report.figures import Figures
 from provrunner.report.markup import Markup, Section, details, element, join, region, table
+from provrunner.report.numbers import count, effect_text, interval, number, p_value, share
 from provrunner.report.wording import (
     best_sentence,
     component_name,
-    count,
-    effect_text,
     flag_text,
-    interval,
     noise_sentence,
-    number,
-    p_value,
-    share,
     short_names,
     value_text,
     values_text,

@@ -10,8 +10,9 @@ import altair as alt
 import vl_convert
 
 from provrunner.report.escape import visible
+from provrunner.report.numbers import count
 from provrunner.report.theme import BLUE, CONFIG
-from provrunner.report.wording import count, design_sentence
+from provrunner.report.wording import design_sentence
 
 __all__ = [
     "NARROW",

@@ -12,11 +12,11 @@ import pyarrow as pa
 
 from provrunner.plan import Plan
 from provrunner.report.markup import Markup, Section, element, join
+from provrunner.report.numbers import duration
 from provrunner.report.theme import DARK
 from provrunner.report.wording import (
     design_sentence,
     direction_text,
-    duration,
     status_lines,
     with_ordered_values,
 )

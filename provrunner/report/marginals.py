@@ -21,8 +21,9 @@ from provrunner.report.frame import (
     thinned,
     title,
 )
+from provrunner.report.numbers import count, number
 from provrunner.report.theme import BLUE, GREEN, GREY, VERMILION
-from provrunner.report.wording import count, direction_text, number, value_text
+from provrunner.report.wording import direction_text, value_text
 
 __all__ = ["marginal"]
 

@@ -6,19 +6,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from provrunner.report.escape import markdown_text
+from provrunner.report.numbers import effect_text, interval, number, p_value, share
 from provrunner.report.wording import (
     best_sentence,
     component_name,
     design_sentence,
     direction_text,
-    effect_text,
     flag_text,
-    interval,
     noise_sentence,
-    number,
-    p_value,
     run_label,
-    share,
     short_names,
     status_lines,
     value_text,

@@ -21,18 +21,9 @@ from provrunner.report.frame import (
     thinned,
     title,
 )
+from provrunner.report.numbers import count, interval, number, p_value, share
 from provrunner.report.theme import BLUE, GREY, PALE
-from provrunner.report.wording import (
-    component_name,
-    count,
-    interval,
-    number,
-    p_value,
-    share,
-    short_names,
-    value_text,
-    values_text,
-)
+from provrunner.report.wording import component_name, short_names, value_text, values_text
 
 __all__ = ["importance", "interaction", "seed_noise"]
 

@@ -12,16 +12,9 @@ import pyarrow as pa
 from provrunner.plan import Plan
 from provrunner.report.escape import visible
 from provrunner.report.markup import Content, Markup, Section, details, element, join, region, table
+from provrunner.report.numbers import count, decimals, duration, number
 from provrunner.report.svg import inline_svg
-from provrunner.report.wording import (
-    count,
-    decimals,
-    duration,
-    flag_text,
-    number,
-    run_label,
-    value_text,
-)
+from provrunner.report.wording import flag_text, run_label, value_text
 
 __all__ = ["records"]
 

@@ -6,19 +6,21 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from provrunner.report.escape import visible
-from provrunner.report.wording import (
+from provrunner.report.numbers import (
     NO_VALUE,
-    best_sentence,
-    component_name,
-    design_sentence,
-    direction_text,
     duration,
     effect_text,
-    flag_text,
     interval,
     number,
     p_value,
     share,
+)
+from provrunner.report.wording import (
+    best_sentence,
+    component_name,
+    design_sentence,
+    direction_text,
+    flag_text,
     short_names,
     status_lines,
     with_ordered_values,
