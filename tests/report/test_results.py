@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import signal
 import subprocess
@@ -175,6 +176,29 @@ def test_a_running_sweep_is_read_as_far_as_it_is(tmp_path):
         sink.close(RunStatus.INTERRUPTED)
 
 
+def test_a_run_killed_in_training_is_lost_with_all_its_rows(tmp_path):
+    folder = log_sweep(tmp_path, make_plan(), dict.fromkeys(range(12), RunStatus.PLANNED))
+    script = (
+        "import os, signal, sys\n"
+        "from pathlib import Path\n"
+        "from provrunner.log import ArrowSink\n"
+        "from provrunner.schema import Event, StepMetrics\n"
+        "place = Path(sys.argv[1])\n"
+        "place.mkdir()\n"
+        "sink = ArrowSink(place, sweep_id='s', run_id=place.name)\n"
+        "sink.open(0)\n"
+        "sink.write([Event('run_start', data={'attempt': 0})])\n"
+        "for step in range(500):\n"
+        "    sink.write([StepMetrics({'val/loss': 1 / (step + 1)}, step, step, 'validate')])\n"
+        "os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    place = run_folder(folder, make_plan().points[0].run_id)
+    subprocess.run([sys.executable, "-c", script, str(place)], check=False)
+    row = open_sweep(folder).runs.to_pylist()[0]
+    assert (row["status"], row["log_state"], row["end"]) == ("lost", "lost", None)
+    assert (row["metric_rows"], row["objective"], row["objective_step"]) == (500, 0.002, 499)
+
+
 def test_a_sweep_without_a_finished_run_still_gives_all_files(tmp_path):
     folder = log_sweep(tmp_path, make_plan(), dict.fromkeys(range(12), RunStatus.PLANNED))
     open_sweep(folder).write()
@@ -291,7 +315,16 @@ def test_the_same_logs_give_the_same_bytes(written, tmp_path):
         shutil.rmtree(copy / name)
     for name in ("summary.json", "summary.md", "report.html"):
         (copy / name).unlink()
-    paths = open_sweep(copy).write()
+    code = f"import provrunner\nprint(*provrunner.open_sweep({str(copy)!r}).write(), sep='\\n')"
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        check=True,
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONHASHSEED": "7", "TZ": "Asia/Kathmandu"},
+    )
+    paths = [Path(line) for line in done.stdout.splitlines()]
     before, after = files_of(written), files_of(copy)
     assert [name for name in before if before[name] != after[name]] == []
     assert sorted(before) == sorted(str(path.relative_to(copy)) for path in paths)
