@@ -157,10 +157,9 @@ def component_test(fit: Fit, error: ErrorTerm, span: slice) -> TermTest:
     with few runs a trial, HC3's inverse is too noisy.
     """
     b = fit.coefficients[span]
-    rows = fit.rows(span)
     squares = float(b @ b)
     inverse = fit.inverse[span, span]
-    table, df2 = covariance(fit, error, rows)
+    table, df2 = _covariance_of_span(fit, error, span)
     scale = float(np.trace(table))
     variance = squares - error.variance * float(np.trace(inverse))
     if scale <= 0:
@@ -175,6 +174,12 @@ def component_test(fit: Fit, error: ErrorTerm, span: slice) -> TermTest:
         df1, f = scale**2 / float((table**2).sum()), ratio
     p = float(special.fdtrc(df1, df2, f))
     return TermTest(variance, b.size, f, p, scale, ratio, df1, df2)
+
+
+def _covariance_of_span(fit: Fit, error: ErrorTerm, span: slice) -> tuple[Floats, float]:
+    if error.weights is None:
+        return error.variance * fit.inverse[span, span], float(error.df)
+    return covariance(fit, error, fit.rows(span))
 
 
 def holm(p: list[float]) -> list[float]:

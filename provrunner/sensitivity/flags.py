@@ -41,7 +41,7 @@ def raise_flags(
     found += [
         Flag(
             "aliased",
-            f"{format_list(factor.parameters)} always change together: one effect for all",
+            f"the runs cannot tell {format_list(factor.parameters)} apart: one effect for all",
         )
         for factor in design.factors
         if len(factor.parameters) > 1
