@@ -219,7 +219,10 @@ class Journal:
                 self._free.remove(arena)
                 self._activate(arena)
                 return True
-        step = max(ARENA_BYTES, -(-needed // ARENA_BYTES) * ARENA_BYTES)
+        # room for eight of the large records that thousands of names make
+        step = (
+            max(1, min(-(-8 * needed // ARENA_BYTES), 8), -(-needed // ARENA_BYTES)) * ARENA_BYTES
+        )
         if sum(arena.size for arena in self._full) + step > LIMIT_BYTES:
             self._active = self._full.pop()
             return False
@@ -297,7 +300,9 @@ def _has_newer(data: memoryview, start: int, row: int) -> bool:
     """Say whether a whole record with a row number of at least `row` follows after `start`."""
     if bytes(data[start : start + len(_END)]) == _END:
         return False
-    records = (_record(data, at) for at in range(start + 8, len(data), 8))
+    words = np.frombuffer(data[start + 8 : len(data) - len(data) % 8], "<u4")
+    places = start + 8 + 8 * np.flatnonzero(words[::2])
+    records = (_record(data, at) for at in places.tolist())
     return any(record is not None and record[1] >= row for record in records)
 
 

@@ -15,6 +15,7 @@ __all__ = [
     "CHAIN",
     "CRC_BODY",
     "CRC_HEAD",
+    "CRC_SCHEMA",
     "DICTIONARY",
     "END",
     "END_OF_STREAM",
@@ -33,6 +34,7 @@ __all__ = [
 FIRST_ROW = "provrunner.first_row"
 CRC_BODY = "provrunner.crc32"
 CRC_HEAD = "provrunner.head_crc32"
+CRC_SCHEMA = "crc32"
 HEAD_BYTES = "provrunner.head_bytes"
 CHAIN = "provrunner.sha256_before"
 END_OF_STREAM = b"\xff\xff\xff\xff\x00\x00\x00\x00"
@@ -266,8 +268,7 @@ class _Flat:
 
     def pairs_of_numbers(self, table: int, index: int) -> Iterator[tuple[int, int]]:
         start, count = self.vector(table, index)
-        for at in range(start, start + 16 * count, 16):
-            yield self.read("<q", at), self.read("<q", at + 8)
+        yield from struct.iter_unpack("<qq", self.data[start : start + 16 * count])
 
     def text(self, table: int, index: int) -> str:
         at = self.place(table, index)

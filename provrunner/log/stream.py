@@ -14,13 +14,14 @@ from provrunner.log.messages import (
     CHAIN,
     CRC_BODY,
     CRC_HEAD,
+    CRC_SCHEMA,
     END_OF_STREAM,
     FIRST_ROW,
     HEAD_BYTES,
     head_checksum,
 )
 
-__all__ = ["StreamFile", "encode_batch", "write_all"]
+__all__ = ["StreamFile", "encode_batch", "encode_schema", "write_all"]
 
 _COMPRESS_BYTES = 4096
 _CHECKSUM_PLACES = (b"CRC.HEAD", b"CRC.BODY")
@@ -47,7 +48,7 @@ class StreamFile:
             path, os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_WRONLY | os.O_CLOEXEC, 0o666
         )
         try:
-            self._write(schema.with_metadata(dict(metadata)).serialize().to_pybytes())
+            self._write(encode_schema(schema, metadata))
         except OSError:
             os.close(self._descriptor)
             path.unlink(missing_ok=True)
@@ -105,6 +106,13 @@ class StreamFile:
             os.ftruncate(self._descriptor, self.size)
         except OSError:
             self.broken = True
+
+
+def encode_schema(schema: pa.Schema, metadata: Mapping[str, str]) -> bytes:
+    """Encode the message a stream begins with; its metadata gets a checksum of the whole."""
+    place = _CHECKSUM_PLACES[0]
+    message = bytes(schema.with_metadata({**metadata, CRC_SCHEMA: place}).serialize())
+    return message.replace(place, head_checksum(message, place).encode())
 
 
 def encode_batch(batch: pa.RecordBatch, *, first_row: int, sha256_before: str) -> bytes:

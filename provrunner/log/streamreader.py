@@ -10,6 +10,7 @@ import pyarrow as pa
 from provrunner.errors import LogError
 from provrunner.log.messages import (
     CHAIN,
+    CRC_SCHEMA,
     END,
     FIRST_ROW,
     RECORD_BATCH,
@@ -18,6 +19,7 @@ from provrunner.log.messages import (
     Message,
     check_sizes,
     find_whole_batch,
+    head_checksum,
     parse_message,
 )
 from provrunner.schema import EVENTS, FORMAT_VERSION, METRICS
@@ -110,15 +112,18 @@ class StreamReader:
     def _take_head(self, raw: memoryview, message: Message) -> None:
         if message.kind != SCHEMA:
             raise Damage(message.start, "no schema")
-        schema = _schema(raw)
-        metadata = {key.decode(): value.decode() for key, value in (schema.metadata or {}).items()}
+        schema, metadata = _schema(bytes(raw))
         version = _count(metadata.get("format", ""))
         if version > FORMAT_VERSION:
             raise LogError(
                 f"{self.path} has log format {version}; this provrunner reads up to "
                 f"{FORMAT_VERSION}; install a newer provrunner"
             )
-        if version < 1 or not schema.remove_metadata().equals(self._schema):
+        if (
+            version < 1
+            or CRC_SCHEMA not in metadata
+            or not schema.remove_metadata().equals(self._schema)
+        ):
             raise Damage(message.start, "the columns of another table")
         self._head = bytes(raw)
         self.metadata = metadata
@@ -139,11 +144,16 @@ class StreamReader:
         return batch
 
 
-def _schema(raw: memoryview) -> pa.Schema:
+def _schema(raw: bytes) -> tuple[pa.Schema, dict[str, str]]:
     try:
-        return pa.ipc.read_schema(pa.py_buffer(bytes(raw)))
-    except (pa.ArrowException, OSError) as error:
+        schema = pa.ipc.read_schema(pa.py_buffer(raw))
+        metadata = {key.decode(): value.decode() for key, value in (schema.metadata or {}).items()}
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         raise Damage(0, f"an unreadable schema ({error})") from error
+    checksum = metadata.get(CRC_SCHEMA, "")
+    if checksum and head_checksum(raw, checksum.encode()) != checksum:
+        raise Damage(0, "a wrong checksum")
+    return schema, metadata
 
 
 def _count(text: str) -> int:

@@ -28,7 +28,8 @@ def say(text):
     os.write(1, f"{text}\\n".encode())
 
 def step(number, **values):
-    sink.write([StepMetrics(values or {"loss": number / 8}, number, 0, "fit", time_ns=number * 1000)])
+    values = values or {"loss": number / 8}
+    sink.write([StepMetrics(values, number, 0, "fit", time_ns=number * 1000)])
 """
 
 

@@ -260,7 +260,7 @@ def test_a_handler_that_raises_after_close_still_gets_its_seal(open_sink, run):
 def test_a_folder_that_cannot_be_made_is_refused_by_name(tmp_path):
     (tmp_path / "file").write_text("")
     sink = ArrowSink(tmp_path / "file" / "run", sweep_id="s", run_id="r")
-    with pytest.raises(LogError, match="cannot write .*file/run/log: Not a directory"):
+    with pytest.raises(LogError, match=r"cannot write .*file/run/log: Not a directory"):
         sink.open(0)
 
 
@@ -321,7 +321,7 @@ def test_the_log_of_k_ranks_equals_the_merge_of_k_logs(tmp_path_factory, ranks):
             sink.open(rank)
             sink.write([*steps(*ranks[rank], rank=rank), Event("value", f"rank {rank}")])
             sinks.append((sink, folder))
-        for sink, folder in sinks:
+        for sink, _ in sinks:
             sink.close(RunStatus.FINISHED)
         alone.insert(0, sinks[1][1])
     merged = read_log(together)
