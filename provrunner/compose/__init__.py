@@ -19,7 +19,7 @@ from provrunner.compose.load import (
     search_folders,
     user_conf,
 )
-from provrunner.compose.origins import ConfigLeaf, config_leaves
+from provrunner.compose.origins import ConfigLeaf, config_leaves, task_overrides
 from provrunner.compose.resolvers import register_resolvers
 from provrunner.compose.spec import RunSpec, own_config
 from provrunner.compose.sweep import build_plan, job_overrides
@@ -46,5 +46,6 @@ __all__ = [
     "search_folders",
     "set_joined_run",
     "shared_folder",
+    "task_overrides",
     "user_conf",
 ]

@@ -78,9 +78,9 @@ def file_axes(params: Mapping[str, Any], where: str) -> dict[str, Axis]:
                 f"{where}: sweep.params: {key!r} holds a mapping; "
                 f"write the whole key, such as '{key}.lr: choice(0.01, 0.1)'"
             )
-        text = value if isinstance(value, str) else to_text(value)
         if isinstance(value, list):
-            text = f"choice({text[1:-1]})"
+            _check_levels(str(key), value, where)
+        text = value if isinstance(value, str) else _grammar(value)
         axis = _axis(parse_overrides([f"{key}={text}"], f"{where}: sweep.params")[0], where)
         axes[axis.name] = axis
     return axes
@@ -92,8 +92,8 @@ def list_axes(points: Sequence[Mapping[str, Any]], where: str) -> dict[str, Axis
     for name in points[0] if points else ():
         values = {_identity(point[name]): point[name] for point in points}
         levels = tuple(values.values())
-        grammar = f"{name}=choice({','.join(map(to_text, levels))})"
         _check_levels(name, levels, where)
+        grammar = f"{name}={_grammar(list(levels))}"
         axes[name] = Axis(name, levels, infer_scale(levels), grammar, where)
     return axes
 
@@ -117,6 +117,14 @@ def infer_scale(levels: Sequence[Any]) -> str:
         return "log"
     is_log = _is_even([math.log(level) for level in ordered], 0.1) and not _is_even(ordered, 1e-6)
     return "log" if is_log else "linear"
+
+
+def _grammar(value: Any) -> str:
+    """Write levels as a sweep; Hydra's choice() takes no null, its short form does."""
+    if not isinstance(value, list):
+        return to_text(value)
+    levels = ",".join(map(to_text, value))
+    return levels if None in value else f"choice({levels})"
 
 
 def _is_even(ordered: Sequence[float], tolerance: float) -> bool:

@@ -171,11 +171,11 @@ def _check_choice(override: Override, where: str) -> None:
     key, text = override.key_or_group, f"{where}: {override.input_line!r}"
     if not key:
         raise ConfigError(f"{text}: there is no key before the '='")
-    options = group_options(key)
-    if not options or override.is_hydra_override():
+    options = group_options(key) if (package_conf() / key).is_dir() else ()
+    if not options:
         return
     if override.is_delete():
-        raise ConfigError(f"{text}: every run needs a {key!r}; choose one of {', '.join(options)}")
+        raise ConfigError(f"{text}: every run needs one {key!r} of {', '.join(options)}")
     if not isinstance(override.value(), str | dict):
         raise ConfigError(f"{text}: {key!r} takes one of {', '.join(options)}")
 

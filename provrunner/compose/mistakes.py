@@ -129,7 +129,11 @@ def _unknown_key(
 ) -> ConfigError:
     where = _where(key, overrides, folders)
     if _options(key, folders):
-        return ConfigError(f"{where}: group {key!r} is not chosen yet; add it with +{key}=...")
+        return ConfigError(
+            f"{where}: {key!r} is not among the defaults of config.yaml; add it with +{key}=..."
+        )
+    if key in keys:
+        return ConfigError(f"{where}: new keys in {key!r} are added with +{key}={{...}}")
     groups = [item.name for root in folders for item in root.iterdir() if item.is_dir()]
     near = nearest(key, [*keys, *groups])
     return ConfigError(

@@ -11,7 +11,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from provrunner.compose.load import CONFIG_NAME, package_conf, parse_overrides
 
-__all__ = ["ConfigLeaf", "config_leaves", "source_of"]
+__all__ = ["ConfigLeaf", "config_leaves", "source_of", "task_overrides"]
 
 _INTERNAL = ("hydra", "run")
 _GLOBAL = "@package _global_"
@@ -69,6 +69,12 @@ def config_leaves(
     return tuple(leaves)
 
 
+def task_overrides(hydra_cfg: DictConfig) -> list[str]:
+    """Return the overrides as given; read in the plain way, `${...}` in them would be resolved."""
+    given = OmegaConf.to_container(hydra_cfg.overrides.task, resolve=False)
+    return [str(text) for text in given] if isinstance(given, list) else []
+
+
 def source_of(name: str, hydra_cfg: DictConfig | None) -> str:
     """Say where a key's value came from: the command line, or a file's path, or "configuration".
 
@@ -79,7 +85,7 @@ def source_of(name: str, hydra_cfg: DictConfig | None) -> str:
     if hydra_cfg is None:
         return "configuration"
     choices = hydra_cfg.runtime.choices
-    for override in parse_overrides([str(text) for text in hydra_cfg.overrides.task]):
+    for override in parse_overrides(task_overrides(hydra_cfg)):
         if override.key_or_group not in choices and _is_within(name, {override.key_or_group}):
             return f"command line: {override.input_line!r}"
     files = list(_files(hydra_cfg))
@@ -107,7 +113,7 @@ def _overridden(hydra_cfg: DictConfig) -> frozenset[str]:
     choices = hydra_cfg.runtime.choices
     return frozenset(
         override.key_or_group
-        for override in parse_overrides([str(text) for text in hydra_cfg.overrides.task])
+        for override in parse_overrides(task_overrides(hydra_cfg))
         if override.get_key_element().lstrip("+~") not in choices
     )
 
