@@ -93,7 +93,8 @@ def _content(columns: Sequence[Any]) -> ArrayContent | None:
 def _array(column: Any) -> np.ndarray | None:
     if isinstance(column, torch.Tensor):
         return _tensor_array(column)
-    if isinstance(column, list) and column and all(type(item) in (int, float) for item in column):
+    is_plain = isinstance(column, list | tuple) and len(column) > 0
+    if is_plain and all(type(item) in (int, float) for item in column):
         column = np.asarray(column)
     if isinstance(column, np.ndarray) and column.ndim and not column.dtype.hasobject:
         return column

@@ -111,8 +111,8 @@ def shorten(name: str) -> str:
     """Cut a name of more than 4 KiB and mark the cut with the whole name's digest.
 
     Example:
-        >>> shorten("x" * 5000)[-28:]
-        'xxx...[sha256:a94d6c4d3fd0e5'
+        >>> shorten("x" * 5000).partition("...")[2]
+        '[sha256:c59d3c0480cc2d71d8f646e735e92da6]'
     """
     if len(name.encode("utf-8", "surrogatepass")) <= _LONGEST_NAME:
         return name

@@ -1,0 +1,108 @@
+import hashlib
+
+import lightning
+import pytest
+from lightning.pytorch.callbacks import ModelCheckpoint
+
+from provrunner.capture import ProvenanceCallback, RunContext
+
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:The '.*_dataloader' does not have many workers"),
+    pytest.mark.filterwarnings("ignore:.*isinstance.treespec, LeafSpec.*"),
+    pytest.mark.filterwarnings("ignore:Checkpoint directory .* exists"),
+]
+
+
+@pytest.fixture
+def callback(sink, tmp_path):
+    made = ProvenanceCallback(sink, context=RunContext(folder=tmp_path))
+    yield made
+    made.close()
+
+
+def test_a_checkpoint_has_digest_size_metric_and_role(
+    sink, callback, make_trainer, model, loaders, tmp_path
+):
+    saving = ModelCheckpoint(
+        tmp_path / "checkpoints", "{epoch}", monitor="val/loss", save_last=True, save_top_k=-1
+    )
+    trainer = make_trainer(callback, saving, enable_checkpointing=True)
+    trainer.fit(model, *loaders)
+    events = sink.events("checkpoint")
+    assert [(event.subject, event.epoch, event.step) for event in events] == [
+        ("checkpoints/epoch=0.ckpt", 0, 3),
+        ("checkpoints/last.ckpt", 0, 3),
+        ("checkpoints/epoch=1.ckpt", 1, 7),
+        ("checkpoints/last.ckpt", 1, 7),
+    ]
+    assert [event.data["role"] for event in events[:2]] == ["best", "last"]
+    content = (tmp_path / "checkpoints" / "epoch=0.ckpt").read_bytes()
+    assert events[0].data["sha256"] == hashlib.sha256(content).hexdigest()
+    assert events[0].data["size_bytes"] == len(content)
+    assert events[0].data["metric"] == "val/loss"
+    assert events[0].data["value"] == pytest.approx(sink.metrics("val/loss")[0][3])
+
+
+def test_a_deleted_checkpoint_is_not_forgotten(
+    sink, callback, make_trainer, model, loaders, tmp_path
+):
+    saving = ModelCheckpoint(tmp_path / "checkpoints", "{epoch}")
+    make_trainer(callback, saving, enable_checkpointing=True).fit(model, *loaders)
+    (deleted,) = sink.events("checkpoint_deleted")
+    assert deleted.subject == "checkpoints/epoch=0.ckpt"
+    assert deleted.data == {"sha256": sink.events("checkpoint")[0].data["sha256"]}
+    assert not (tmp_path / deleted.subject).exists()
+
+
+def test_a_checkpoint_saved_by_hand_after_training_is_recorded(
+    sink, callback, make_trainer, model, loaders, tmp_path
+):
+    trainer = make_trainer(callback, max_epochs=1)
+    trainer.fit(model, *loaders)
+    trainer.save_checkpoint(tmp_path / "final.ckpt")
+    (event,) = sink.events("checkpoint")
+    assert (event.subject, event.data["role"]) == ("final.ckpt", "manual")
+
+
+def test_a_loaded_checkpoint_of_this_run_is_not_foreign(
+    sink, callback, make_trainer, model, loaders, tmp_path
+):
+    trainer = make_trainer(callback, max_epochs=1)
+    trainer.fit(model, *loaders)
+    trainer.save_checkpoint(tmp_path / "final.ckpt")
+    trainer.test(model, loaders[1], ckpt_path=tmp_path / "final.ckpt", verbose=False)
+    (loaded,) = sink.events("checkpoint_loaded")
+    assert loaded.data == {"sha256": sink.events("checkpoint")[0].data["sha256"], "foreign": False}
+
+
+def test_a_checkpoint_from_elsewhere_is_foreign_and_training_goes_on_from_it(
+    sink, callback, make_trainer, model, loaders, tmp_path_factory
+):
+    before = make_trainer(max_epochs=1)
+    before.fit(model, *loaders)
+    elsewhere = tmp_path_factory.mktemp("elsewhere") / "old.ckpt"
+    before.save_checkpoint(elsewhere)
+    make_trainer(callback, max_epochs=2).fit(model, *loaders, ckpt_path=elsewhere)
+    (loaded,) = sink.events("checkpoint_loaded")
+    assert loaded.subject == elsewhere.as_posix()
+    assert loaded.data["foreign"]
+    assert [row[:2] for row in sink.metrics("index")] == [(4, 1), (5, 1), (6, 1), (7, 1)]
+
+
+@pytest.mark.filterwarnings("ignore:..fit.ckpt_path=None.. was called without a model")
+@pytest.mark.filterwarnings("ignore:.fit.ckpt_path=.last.. is set, but there is no last")
+def test_a_checkpoint_saved_on_an_exception_comes_before_the_seal(
+    sink, make_trainer, classifier, loaders, tmp_path
+):
+    class Failing(classifier):
+        def training_step(self, batch, index):
+            if index == 2:
+                raise ValueError("no")
+            return super().training_step(batch, index)
+
+    callback = ProvenanceCallback(sink, context=RunContext(folder=tmp_path))
+    saving = lightning.pytorch.callbacks.OnExceptionCheckpoint(tmp_path, "crash")
+    with pytest.raises(ValueError, match="no"):
+        make_trainer(callback, saving, enable_checkpointing=True).fit(Failing(), *loaders)
+    assert [event.subject for event in sink.events("checkpoint")] == ["crash.ckpt"]
+    assert sink.closed == ("failed", "ValueError: no")

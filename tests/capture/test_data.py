@@ -1,0 +1,174 @@
+import hashlib
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch.utils.data import DataLoader, Dataset, IterableDataset, Subset, TensorDataset
+
+from provrunner.capture.data import DataDescriber
+from provrunner.capture.digests import content_of, index_digest
+
+
+def described(loaders, datamodule=None, **settings):
+    events = {}
+    for kind, subject, data in DataDescriber(datamodule, **settings).describe(loaders):
+        events.setdefault(kind, {})[subject] = data
+    return events
+
+
+@pytest.fixture
+def dataset():
+    return TensorDataset(torch.arange(20.0).reshape(10, 2), torch.arange(10) % 3)
+
+
+def test_a_tensor_dataset_is_known_by_its_content(dataset):
+    data = described({"train": DataLoader(dataset, 4)})["dataset"]["TensorDataset"]
+    assert (data["size"], data["features"], data["classes"]) == (10, [2], 3)
+    total = hashlib.sha256()
+    for tensor in dataset.tensors:
+        array = tensor.numpy()
+        total.update(f"{array.dtype.str}{array.shape}".encode())
+        total.update(array.tobytes())
+    assert data["digest"] == total.hexdigest()
+
+
+def test_splits_of_one_dataset_have_indices_classes_and_overlap(dataset):
+    events = described(
+        {
+            "train": DataLoader(Subset(dataset, [0, 1, 2, 3, 4, 5])),
+            "val": DataLoader(Subset(Subset(dataset, [9, 5, 7]), [0, 1])),
+        }
+    )
+    assert list(events["dataset"]) == ["TensorDataset"]
+    train, val = events["split"]["train"], events["split"]["val"]
+    assert train["classes"] == {"0": 2, "1": 2, "2": 2}
+    assert train["overlap"] is None
+    assert val["overlap"] == {"train": 1}
+    assert val["index_digest"] == index_digest(np.array([5, 9]))
+    assert val["size"] == 2
+
+
+def test_data_sets_of_their_own_have_names_of_their_own(dataset):
+    other = TensorDataset(torch.zeros(3, 2))
+    events = described({"train": DataLoader(dataset), "val": DataLoader(other)})
+    assert list(events["dataset"]) == ["TensorDataset", "TensorDataset/val"]
+    assert events["split"]["val"]["dataset"] == "TensorDataset/val"
+    assert events["split"]["val"]["overlap"] is None
+
+
+def test_a_user_dataset_is_never_asked_for_a_sample():
+    class Unknown(Dataset):
+        def __len__(self):
+            return 5
+
+        def __getitem__(self, index):
+            raise AssertionError
+
+    events = described({"train": DataLoader(Unknown(), 2)})
+    assert events["dataset"]["Unknown"]["digest"] is None
+    assert events["dataset"]["Unknown"]["size"] == 5
+    assert events["split"]["train"]["index_digest"] is None
+    assert events["loader"]["train"]["batches"] == 3
+
+
+def test_a_stream_has_no_size_and_is_not_drained():
+    class Stream(IterableDataset):
+        def __iter__(self):
+            raise AssertionError
+
+    events = described({"train": DataLoader(Stream(), 2)})
+    assert events["dataset"]["Stream"]["size"] is None
+    assert events["loader"]["train"]["batches"] is None
+
+
+def test_data_and_targets_attributes_are_known():
+    class Images(Dataset):
+        data = np.zeros((4, 3, 3), np.uint8)
+        targets = (0, 1, 1, 1)
+
+        def __len__(self):
+            return 4
+
+    events = described({"train": DataLoader(Images())})
+    assert events["dataset"]["Images"]["features"] == [3, 3]
+    assert events["split"]["train"]["classes"] == {"0": 1, "1": 3}
+    assert events["dataset"]["Images"]["digest"] is not None
+
+
+def test_large_content_gets_no_digest_but_its_sizes(dataset):
+    data = described({"train": DataLoader(dataset)}, limit_bytes=100)["dataset"]["TensorDataset"]
+    assert (data["digest"], data["size"]) == (None, 10)
+
+
+def test_loader_settings_are_read(dataset):
+    loader = DataLoader(dataset, 4, shuffle=True, drop_last=True, num_workers=0)
+    assert described({"train": loader})["loader"]["train"] == {
+        "batch_size": 4,
+        "shuffle": True,
+        "workers": 0,
+        "drop_last": True,
+        "batches": 2,
+    }
+
+
+def test_several_loaders_are_told_apart(dataset):
+    events = described({"val": [DataLoader(dataset), DataLoader(dataset)]})
+    assert list(events["loader"]) == ["val/0", "val/1"]
+
+
+def test_a_data_module_may_tell_its_provenance():
+    class Told:
+        def provenance(self):
+            return {
+                "dataset": {
+                    "name": "digits", "size": 6, "features": [64], "classes": 2, "digest": "ab",
+                },
+                "splits": {
+                    "train": {"indices": np.arange(3), "seed": 3, "labels": np.array([0, 0, 1])},
+                    "test": {"indices": np.array([2, 4]), "seed": 3, "labels": None},
+                },
+                "transforms": [
+                    {
+                        "name": "scale", "params": {"mean": np.float64(0.5)}, "split": "train",
+                        "n_in": 6, "n_out": 6, "changed": 6,
+                    },
+                ],
+            }  # fmt: skip
+
+    events = described({"train": None}, Told())
+    assert events["dataset"]["digits"]["digest"] == "ab"
+    assert events["dataset"]["digits"]["type"].endswith("Told")
+    assert events["split"]["train"]["classes"] == {"0": 2, "1": 1}
+    assert events["split"]["train"]["seed"] == 3
+    assert events["split"]["test"]["overlap"] == {"train": 1}
+    assert events["transform"]["scale"]["params"] == {"mean": 0.5}
+    assert events["transform"]["scale"]["position"] == 0
+
+
+def test_a_split_is_described_once(dataset):
+    describer = DataDescriber(None)
+    loader = DataLoader(dataset)
+    first = [kind for kind, _, _ in describer.describe({"train": loader})]
+    again = [kind for kind, _, _ in describer.describe({"train": loader})]
+    assert (first, again) == (["dataset", "split", "loader"], ["loader"])
+
+
+def test_lists_of_samples_are_stacked():
+    content = content_of([(torch.zeros(2), 1), (torch.ones(2), 0)])
+    assert (content.size, content.features, list(content.labels)) == (2, [2], [1, 0])
+    assert content_of([{"a": 1}]) is None
+    assert content_of([]) is None
+
+
+@given(st.lists(st.integers(0, 1000), max_size=30))
+def test_an_index_digest_forgets_the_order(indices):
+    assert index_digest(np.array(indices, int)) == index_digest(np.array(sorted(indices), int))
+
+
+@given(st.permutations(range(6)))
+def test_a_split_digest_keeps_the_order(order):
+    content = content_of(torch.arange(6))
+    same = content.digest(np.array(order)) == content.digest()
+    assert same == (list(order) == list(range(6)))

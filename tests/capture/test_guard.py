@@ -1,0 +1,72 @@
+import pytest
+
+from provrunner.capture.guard import Guard
+from provrunner.capture.wrapping import unwrap_method, wrap_method
+
+
+def fail():
+    raise ValueError("no")
+
+
+def test_the_first_failure_warns_and_every_function_is_reported_once():
+    reports = []
+    guard = Guard(lambda name, error: reports.append((name, str(error))), strict=False)
+    with pytest.warns(RuntimeWarning, match="fail: ValueError"):
+        guard.call(fail)
+    guard.call(fail)
+    guard.call(lambda: fail())
+    assert reports == [("fail", "no"), ("<lambda>", "no")]
+
+
+def test_a_report_that_fails_is_kept_in_too():
+    def report(name, error):
+        raise OSError("disk full")
+
+    with pytest.warns(RuntimeWarning):
+        Guard(report, strict=False).call(fail)
+
+
+def test_strict_lets_it_through():
+    with pytest.raises(ValueError, match="no"):
+        Guard(lambda name, error: None, strict=True).call(fail)
+
+
+def test_time_inside_another_call_counts_once(monkeypatch):
+    ticks = iter([0.0, 1.0, 2.0, 5.0])
+    monkeypatch.setattr("provrunner.capture.guard.time.perf_counter", lambda: next(ticks))
+    guard = Guard(lambda name, error: None, strict=True)
+    guard.call(lambda: guard.call(lambda: None))
+    assert guard.seconds == 5.0
+
+
+def test_an_interrupt_is_not_held_back():
+    def interrupt():
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        Guard(lambda name, error: None, strict=False).call(interrupt)
+
+
+class Door:
+    def knock(self, times):
+        if times > 3:
+            raise ValueError("too loud")
+        return times
+
+
+def test_before_comes_before_and_after_after():
+    heard, door = [], Door()
+    wrap_method(door, "knock", before=heard.append, after=heard.append)
+    assert (door.knock(2), heard) == (2, [2, 2])
+    assert Door().knock(1) == 1
+    unwrap_method(door, "knock")
+    unwrap_method(door, "knock")
+    assert (door.knock(3), heard) == (3, [2, 2])
+
+
+def test_after_an_exception_nothing_comes_after():
+    heard, door = [], Door()
+    wrap_method(door, "knock", after=heard.append)
+    with pytest.raises(ValueError, match="too loud"):
+        door.knock(4)
+    assert heard == []
