@@ -25,7 +25,7 @@ __all__ = [
 ]
 
 _HARDWARE = ("machine", "cpu", "cores", "memory_bytes", "threads")
-_CODE = ("commit", "branch", "dirty", "remote", "patch_sha256")
+_CODE = ("commit", "branch", "dirty", "remote", "patch_sha256", "reason")
 
 
 def build_plan(plan: Plan) -> pa.Table:
