@@ -141,8 +141,9 @@ def covariance(fit: Fit, error: ErrorTerm, rows: Floats) -> tuple[Floats, float]
     table = np.asarray((linear * error.weights) @ linear.T)
     parts = (linear**2).sum(axis=0) * error.weights
     by_trial = np.bincount(error.groups, parts)
-    alone = np.bincount(error.groups) == 1
-    freedom = np.where(alone, error.df, np.bincount(error.groups, 1 - fit.leverage))
+    own = np.bincount(error.groups, 1 - fit.leverage)
+    is_fitted = (np.bincount(error.groups) == 1) | (own < 1e-6)
+    freedom = np.where(is_fitted, error.df, own)
     spread = float((by_trial**2 / freedom).sum())
     df = float(by_trial.sum()) ** 2 / spread if spread > 0 else float(error.df)
     return table, min(max(df, 1.0), float(error.df))

@@ -170,10 +170,10 @@ def rounding(y: Floats) -> float:
 
 
 def _robust(design: Design, fit: Fit, error: ErrorTerm, spread: Spread) -> ErrorTerm:
-    """Give each run its own variance by HC3; a trial's only run keeps the common one."""
+    """Give each run its own variance by HC3; one that the model fits exactly keeps the common."""
     if not spread.is_unequal:
         return error
-    single = (np.bincount(design.cells) == 1)[design.cells]
+    single = (np.bincount(design.cells) == 1)[design.cells] | (fit.leverage > 1 - 1e-8)
     weights = (fit.residuals / np.where(single, 1.0, 1 - fit.leverage)) ** 2
     weights = np.where(single, error.variance, weights)
     return ErrorTerm(error.variance, error.df, weights, design.cells)
