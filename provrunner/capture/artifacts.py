@@ -8,15 +8,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from provrunner.capture.wrapping import unwrap_method, wrap_method
+from provrunner.capture.wrapping import wrap_method
 from provrunner.ids import canonical_json, digest, file_digest
 
 if TYPE_CHECKING:
     from lightning.pytorch import Trainer
 
 __all__ = ["CheckpointWatch"]
-
-_METHODS = ("save_checkpoint", "load_checkpoint", "remove_checkpoint")
 
 
 class CheckpointWatch:
@@ -33,6 +31,7 @@ class CheckpointWatch:
         self._digests: dict[str, str | None] = {}
         self._waiting: list[tuple[Path, dict[str, Any]]] = []
         self._strategy: object | None = None
+        self._undo: list[Callable[[], None]] = []
 
     def attach(
         self, trainer: Trainer, guard: Callable[[Callable[..., None]], Callable[..., None]]
@@ -51,14 +50,17 @@ class CheckpointWatch:
         def saved(_checkpoint: object, filepath: str | Path, *_: Any, **__: Any) -> None:
             self._saved(trainer, filepath)
 
-        wrap_method(self._strategy, "save_checkpoint", after=guard(saved))
-        wrap_method(self._strategy, "load_checkpoint", before=guard(self._loaded))
-        wrap_method(self._strategy, "remove_checkpoint", after=guard(self._removed))
+        self._undo = [
+            wrap_method(self._strategy, "save_checkpoint", after=guard(saved)),
+            wrap_method(self._strategy, "load_checkpoint", before=guard(self._loaded)),
+            wrap_method(self._strategy, "remove_checkpoint", after=guard(self._removed)),
+        ]
 
     def detach(self) -> None:
         """Leave the strategy as it was found."""
-        for name in _METHODS if self._strategy is not None else ():
-            unwrap_method(self._strategy, name)
+        for undo in self._undo:
+            undo()
+        self._undo = []
         self._strategy = None
 
     def settle(self) -> None:

@@ -15,7 +15,7 @@ from provrunner.capture.ending import Outcome, exception_data, exit_outcome, out
 from provrunner.capture.options import CaptureOptions, RunContext
 from provrunner.capture.own_values import listen
 from provrunner.capture.recording import Recording
-from provrunner.capture.wrapping import unwrap_method, wrap_method
+from provrunner.capture.wrapping import wrap_method
 from provrunner.schema import RunStatus, Sink
 
 if TYPE_CHECKING:
@@ -231,10 +231,10 @@ class ProvenanceCallback(_Callback):
         """Close after the trainer's own teardown: checkpoints of the exception come before it."""
 
         def close() -> None:
-            unwrap_method(trainer, "_teardown")
+            undo()
             self.close()
 
-        wrap_method(trainer, "_teardown", after=self._recording.guard.wrap(close))
+        undo = wrap_method(trainer, "_teardown", after=self._recording.guard.wrap(close))
 
 
 def _plain(name: Any) -> str:

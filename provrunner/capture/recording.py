@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import weakref
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -65,7 +66,7 @@ class Recording:
         self._sources: SourceFinder | None = None
         self._shapes: ShapeProbe | None = None
         self._pending_model: LightningModule | None = None
-        self._model_seen = False
+        self._described: weakref.ref[LightningModule] | None = None
 
     def open(self, trainer: Trainer, model: LightningModule) -> None:
         """Open the sink, and describe what is known before the first batch."""
@@ -170,11 +171,12 @@ class Recording:
     def _start_code(self) -> None:
         if not self.recorder.keeps("code"):
             return
+        with_patch = self._options.level != "light"
         if self.context.code is not None:
-            self.event("code", "", self.context.code)
+            left_out = {} if with_patch else {"patch": None, "patch_sha256": None}
+            self.event("code", "", {**self.context.code, **left_out})
             return
-        root = self.context.code_root or Path.cwd()
-        self._code = CodeReader(root, patch=self._options.level != "light")
+        self._code = CodeReader(self.context.code_root or Path.cwd(), patch=with_patch)
 
     def _finish_code(self) -> None:
         if self._code is not None:
@@ -182,9 +184,9 @@ class Recording:
             self.event("code", "", code)
 
     def _describe_model(self, model: LightningModule) -> None:
-        if self._model_seen:
+        if self._described is not None and self._described() is model:
             return
-        self._model_seen = True
+        self._described = weakref.ref(model)
         self._pending_model = model
         if self.recorder.keeps("layer"):
             self._shapes = ShapeProbe(model)

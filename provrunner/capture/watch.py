@@ -15,7 +15,7 @@ from provrunner.capture.optimizers import OptimizerWatch
 from provrunner.capture.recorder import Recorder, shorten
 from provrunner.capture.resources import read_resources
 from provrunner.capture.stopping import explain_stop
-from provrunner.capture.wrapping import unwrap_method, wrap_method
+from provrunner.capture.wrapping import wrap_method
 
 if TYPE_CHECKING:
     from lightning.pytorch import Trainer
@@ -62,6 +62,7 @@ class TrainingWatch:
         self._batches: dict[str, int] = {}
         self._stop_told = False
         self._trainer: Any = None
+        self._undo: list[Callable[[], None]] = []
 
     def attach(self, trainer: Trainer) -> None:
         """Begin to look at a trainer."""
@@ -69,19 +70,20 @@ class TrainingWatch:
         self._trainer = trainer
         self._stop_told = False
         wrap, connector = self._guard.wrap, trainer._logger_connector
-        wrap_method(connector, "update_train_step_metrics", after=wrap(self._train_step))
-        # Lightning forgets the epoch's values at the end of this one.
-        wrap_method(connector, "update_train_epoch_metrics", before=wrap(self._train_epoch))
-        wrap_method(connector, "update_eval_step_metrics", after=wrap(self._eval_step))
-        wrap_method(connector, "update_eval_epoch_metrics", after=wrap(self._eval_epoch))
+        self._undo = [
+            wrap_method(connector, "update_train_step_metrics", after=wrap(self._train_step)),
+            # Lightning forgets the epoch's values at the end of this one.
+            wrap_method(connector, "update_train_epoch_metrics", before=wrap(self._train_epoch)),
+            wrap_method(connector, "update_eval_step_metrics", after=wrap(self._eval_step)),
+            wrap_method(connector, "update_eval_epoch_metrics", after=wrap(self._eval_epoch)),
+        ]
 
     def detach(self) -> None:
         """Leave the trainer as it was found."""
-        if self._trainer is not None:
-            connector, self._trainer = self._trainer._logger_connector, None
-            for loop in ("train", "eval"):
-                unwrap_method(connector, f"update_{loop}_step_metrics")
-                unwrap_method(connector, f"update_{loop}_epoch_metrics")
+        for undo in self._undo:
+            undo()
+        self._undo = []
+        self._trainer = None
 
     def start(self, kind: str, subject: str) -> None:
         """Write that a stage or an epoch starts.

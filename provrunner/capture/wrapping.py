@@ -6,7 +6,7 @@ import functools
 from collections.abc import Callable
 from typing import Any
 
-__all__ = ["unwrap_method", "wrap_method"]
+__all__ = ["wrap_method"]
 
 
 def wrap_method(
@@ -15,11 +15,15 @@ def wrap_method(
     *,
     before: Callable[..., None] | None = None,
     after: Callable[..., None] | None = None,
-) -> None:
+) -> Callable[[], None]:
     """Call functions before and after a method of one object, with the arguments of the call.
 
     The method itself is called once, with its own arguments; what it returns or raises is passed
     on, and after an exception `after` is not called. The class and other objects stay as they are.
+
+    Returns:
+        A function that takes the wrapping away. It may be called again, and leaves what others
+        have wrapped round the same method since.
 
     Raises:
         AttributeError: the object has no such method.
@@ -29,27 +33,30 @@ def wrap_method(
         ...     def knock(self, times):
         ...         return "come in"
         >>> door, heard = Door(), []
-        >>> wrap_method(door, "knock", after=heard.append)
+        >>> undo = wrap_method(door, "knock", after=heard.append)
         >>> door.knock(2), heard
         ('come in', [2])
-        >>> unwrap_method(door, "knock")
+        >>> undo()
         >>> door.knock(3), heard
         ('come in', [2])
     """
     original = getattr(owner, name)
+    active = True
 
     @functools.wraps(original)
     def wrapped(*args: Any, **kwargs: Any) -> Any:
-        if before is not None:
+        if active and before is not None:
             before(*args, **kwargs)
         result = original(*args, **kwargs)
-        if after is not None:
+        if active and after is not None:
             after(*args, **kwargs)
         return result
 
+    def undo() -> None:
+        nonlocal active
+        active = False
+        if vars(owner).get(name) is wrapped:
+            delattr(owner, name)
+
     setattr(owner, name, wrapped)
-
-
-def unwrap_method(owner: object, name: str) -> None:
-    """Give an object its own method back; nothing happens when it was not wrapped."""
-    vars(owner).pop(name, None)
+    return undo

@@ -1,7 +1,7 @@
 import pytest
 
 from provrunner.capture.guard import Guard
-from provrunner.capture.wrapping import unwrap_method, wrap_method
+from provrunner.capture.wrapping import wrap_method
 
 
 def fail():
@@ -14,8 +14,8 @@ def test_the_first_failure_warns_and_every_function_is_reported_once():
     with pytest.warns(RuntimeWarning, match="fail: ValueError"):
         guard.call(fail)
     guard.call(fail)
-    guard.call(lambda: fail())
-    assert reports == [("fail", "no"), ("<lambda>", "no")]
+    guard.call(Door().knock, 4)
+    assert reports == [("fail", "no"), ("knock", "too loud")]
 
 
 def test_a_report_that_fails_is_kept_in_too():
@@ -32,7 +32,7 @@ def test_strict_lets_it_through():
 
 
 def test_time_inside_another_call_counts_once(monkeypatch):
-    ticks = iter([0.0, 1.0, 2.0, 5.0])
+    ticks = iter([0.0, 1.0, 5.0])
     monkeypatch.setattr("provrunner.capture.guard.time.perf_counter", lambda: next(ticks))
     guard = Guard(lambda name, error: None, strict=True)
     guard.call(lambda: guard.call(lambda: None))
@@ -59,9 +59,17 @@ def test_before_comes_before_and_after_after():
     wrap_method(door, "knock", before=heard.append, after=heard.append)
     assert (door.knock(2), heard) == (2, [2, 2])
     assert Door().knock(1) == 1
-    unwrap_method(door, "knock")
-    unwrap_method(door, "knock")
-    assert (door.knock(3), heard) == (3, [2, 2])
+
+
+def test_two_that_wrap_one_method_leave_each_other_alone():
+    first, second, door = [], [], Door()
+    undo_first = wrap_method(door, "knock", after=first.append)
+    undo_second = wrap_method(door, "knock", after=second.append)
+    undo_first()
+    assert (door.knock(1), first, second) == (1, [], [1])
+    undo_second()
+    undo_second()
+    assert (door.knock(2), first, second) == (2, [], [1])
 
 
 def test_after_an_exception_nothing_comes_after():
