@@ -176,19 +176,26 @@ def _best(summary: Mapping[str, Any], artifacts: pa.Table | None) -> Markup:
         for name in best["values"]
     ]
     rows.append((summary["sweep"]["metric"], *(number(item["objective"]) for item in columns)))
-    difference = (
-        f"Their trials differ by {number(best['difference'], 2)} "
-        f"({number(best['low'], 2)} to {number(best['high'], 2)})."
-        if rival and best.get("difference") is not None and best.get("low") is not None
-        else None
-    )
     return join(
         [
             element("p", sentence),
             table("Best run and runner-up", head, rows),
-            element("p", difference) if difference else None,
+            _advantage(best),
             _checkpoints(best["run"], artifacts),
         ]
+    )
+
+
+def _advantage(best: Mapping[str, Any]) -> Markup | None:
+    difference = best.get("difference")
+    if difference is None or best.get("low") is None or best.get("high") is None:
+        return None
+    limits = f"{number(best['low'], 2)} to {number(best['high'], 2)}"
+    side = "better" if difference >= 0 else "worse"
+    return element(
+        "p",
+        f"On average over its seeds, its trial is {number(abs(difference), 2)} {side} than the "
+        f"runner-up's; 95 % interval of the advantage: {limits}.",
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
@@ -19,6 +20,17 @@ from provrunner.report.wording import flag_text, run_label, value_text
 __all__ = ["records"]
 
 _ROWS = 2000
+_RUN_FACTS = {
+    "commit": "commit",
+    "uncommitted changes": "dirty",
+    "user": "user",
+    "host": "host",
+    "model": "architecture_hash",
+    "weights": "parameters",
+    "data": "dataset_digest",
+    "log": "log_state",
+}
+_PLAIN_KINDS = ("code", "python", "os", "hardware", "launcher")
 _PICTURE_BYTES = 700_000
 
 
@@ -152,28 +164,23 @@ def _picture(label: str, picture: bytes | str, position: int) -> Markup:
 
 def _facts(tables: Mapping[str, pa.Table]) -> Markup:
     runs = tables["runs"]
-    code = {
-        "commit": _distinct(runs, "commit"), "uncommitted changes": _distinct(runs, "dirty"),
-        "user": _distinct(runs, "user"), "host": _distinct(runs, "host"),
-        "model": _distinct(runs, "architecture_hash"), "weights": _distinct(runs, "parameters"),
-        "data": _distinct(runs, "dataset_digest"),
-    }  # fmt: skip
-    rows = [(name, ", ".join(values)) for name, values in code.items() if values]
+    rows = [
+        (name, ", ".join(values))
+        for name, column in _RUN_FACTS.items()
+        if (values := _distinct(runs, column))
+    ]
     groups = _environment(tables.get("environment"))
-    facts = [*rows, *groups.pop("environment", [])]
+    rows += [fact for kind in _PLAIN_KINDS for fact in groups.pop(kind, [])]
+    head = ("data", "split", "samples", "overlap", "digest")
+    lists = [
+        details(f"{kind}s ({len(items)})", table(kind, (kind, "value"), items))
+        for kind, items in groups.items()
+    ]
     return join(
         [
-            table("Facts", ("fact", "value"), facts),
-            table(
-                "Data",
-                ("data", "split", "samples", "digest"),
-                _data_rows(tables.get("datasets")),
-                figures=(2,),
-            ),
-            *(
-                details(f"{name} ({len(items)})", table(name, (name, "value"), items))
-                for name, items in groups.items()
-            ),
+            table("Facts", ("fact", "value"), rows),
+            table("Data", head, _data_rows(tables.get("datasets")), figures=(2,)),
+            *lists,
         ]
     )
 
@@ -183,30 +190,52 @@ def _environment(environment: pa.Table | None) -> dict[str, list[tuple[str, str]
     found: dict[tuple[str, str], dict[str, None]] = {}
     for row in [] if environment is None else environment.to_pylist():
         values = found.setdefault((row["kind"] or "", row["name"] or ""), {})
-        values[value_text(row["value"])] = None
+        values[_fact(row["name"] or "", row["value"])] = None
     groups: dict[str, list[tuple[str, str]]] = {}
     for (kind, name), seen in sorted(found.items()):
-        groups.setdefault(kind, []).append((name, ", ".join(seen)))
+        groups.setdefault(kind, []).append((name.removesuffix("_bytes"), ", ".join(sorted(seen))))
     return groups
 
 
+def _fact(name: str, value: str | None) -> str:
+    if name.endswith("_bytes") and value is not None and value.isdecimal():
+        return f"{int(value) / 2**30:.1f} GiB"
+    return value_text(value)
+
+
 def _data_rows(datasets: pa.Table | None) -> list[tuple[Content, ...]]:
-    columns = ("dataset", "split", "size", "digest")
-    found = dict.fromkeys(
-        tuple(row[name] for name in columns)
-        for row in ([] if datasets is None else datasets.to_pylist())
-    )
+    columns = ("dataset", "split", "size", "overlap", "digest", "index_digest")
+    rows = [] if datasets is None else datasets.to_pylist()
+    found = dict.fromkeys(tuple(row[name] for name in columns) for row in rows)
     return [
-        (data, split or "", "" if size is None else str(size), element("code", (digest or "")[:16]))
-        for data, split, size, digest in found
+        (
+            data,
+            split or "",
+            "" if size is None else str(size),
+            _overlap(overlap),
+            element("code", (digest or indices or "")[:16]),
+        )
+        for data, split, size, overlap, digest, indices in found
     ]
+
+
+def _overlap(text: str | None) -> str:
+    """Say with which splits samples are shared; `text` is a JSON object of counts."""
+    try:
+        counts = json.loads(text or "null")
+    except ValueError:
+        return visible(text)
+    if not isinstance(counts, dict) or not counts:
+        return ""
+    shared = [f"{total} with {visible(name)}" for name, total in counts.items() if total]
+    return ", ".join(shared) or "none"
 
 
 def _distinct(table_: pa.Table, column: str) -> list[str]:
     """Give the values of a column in order of appearance, shortened, at most five."""
     values = list(dict.fromkeys(value for value in table_[column].to_pylist() if value is not None))
     more = [f"and {len(values) - 5} more"] if len(values) > 5 else []
-    return [*(value_text(value)[:40] for value in values[:5]), *more]
+    return [*(value_text(value)[:24] for value in values[:5]), *more]
 
 
 def _repeat(summary: Mapping[str, Any], plan: Plan, links: Mapping[str, str]) -> Markup:

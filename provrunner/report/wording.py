@@ -198,6 +198,9 @@ def best_sentence(summary: Mapping[str, Any]) -> str | None:
     best = summary.get("best")
     if not best or best.get("objective") is None:
         return None
+    statement = best.get("statement") or ""
+    if statement.startswith("Best run"):
+        return visible(statement)
     epoch = "" if best.get("epoch") is None else f" at epoch {best['epoch']}"
     values = values_text(best["values"])
     return (

@@ -382,9 +382,10 @@ def sweep_summary() -> dict[str, Any]:
 
 def fact_tables() -> dict[str, pa.Table]:
     facts = {
-        ("environment", "python"): "3.12.4",
-        ("environment", "os"): "Linux 6.1",
-        ("environment", "cpu"): "AMD EPYC 7B13",
+        ("python", "python"): "3.12.4",
+        ("os", "os"): "Linux 6.1",
+        ("hardware", "cpu"): "AMD EPYC 7B13",
+        ("hardware", "memory_bytes"): "25276063744",
         ("package", "torch"): "2.9.1",
         ("package", "lightning"): "2.6.6",
         ("package", "numpy"): "2.4.6",

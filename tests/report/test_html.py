@@ -114,6 +114,12 @@ def test_every_picture_says_what_it_shows(page):
     assert all(picture["aria-label"] and picture["role"] == "img" for picture in pictures)
 
 
+def test_facts_of_data_and_machine_are_told(page):
+    assert '<th scope="row">memory</th><td>23.5 GiB</td>' in page
+    assert "<summary>packages (3)</summary>" in page
+    assert '<td>train</td><td class="n">1257</td><td>none</td>' in page
+
+
 def test_every_run_has_a_row_with_its_values(page):
     body = page.split('id="all-runs"')[1].split("<tbody>")[1].split("</tbody>")[0]
     assert body.count("<tr>") == 30
