@@ -199,7 +199,7 @@ def _add_code(context: Context, record: RunRecord) -> None:
         "entity",
         qualified_id("code", canonical_json(known), canonical_json(files)),
         ("pr:SourceCode", "prov:Collection"),
-        f"code {str(commit or 'unknown')[:10]}{' + patch' if patch else ''}",
+        f"code {str(commit)[:10] if commit else 'of no commit'}{' + patch' if patch else ''}",
         attributes={
             "gitCommit": commit,
             "gitBranch": known["branch"],

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import re
 import textwrap
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -45,6 +48,7 @@ _ONE_BY_ONE = frozenset(
 )
 _HIDDEN = ("pr:Content", "pr:Hyperparameter", "pr:SweepResults")
 _LINE = 20
+_STDERR = 2
 
 Row = dict[str, Any]
 
@@ -184,8 +188,26 @@ def _render(boxes: Mapping[str, _Box], arrows: Mapping[tuple[str, str], Counter[
         drawing.add_node(names[key], label=_text(boxes[key]), **_LOOKS[boxes[key].kind])
     for (subject, target), relations in sorted(arrows.items()):
         drawing.add_edge(names[subject], names[target], label=_relations(relations))
-    svg: bytes = drawing.draw(format="svg", prog="dot")
+    with _silence():
+        svg: bytes = drawing.draw(format="svg", prog="dot")
     return svg
+
+
+@contextlib.contextmanager
+def _silence() -> Iterator[None]:
+    """Keep what the C library says of the machine's font files off the terminal."""
+    try:
+        kept = os.dup(_STDERR)
+    except OSError:  # a process without standard error
+        yield
+        return
+    try:
+        with Path(os.devnull).open("w") as nowhere:
+            os.dup2(nowhere.fileno(), _STDERR)
+        yield
+    finally:
+        os.dup2(kept, _STDERR)
+        os.close(kept)
 
 
 def _text(box: _Box) -> str:
