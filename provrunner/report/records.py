@@ -30,6 +30,7 @@ _RUN_FACTS = {
     "data": "dataset_digest",
     "log": "log_state",
 }
+_FACT_NAMES = {("code", "reason"): "no commit known", ("hardware", "memory_bytes"): "memory"}
 _PLAIN_KINDS = ("code", "python", "os", "hardware", "launcher")
 _PICTURE_BYTES = 700_000
 
@@ -159,7 +160,8 @@ def _picture(label: str, picture: bytes | str, position: int) -> Markup:
         drawn = Markup(inline_svg(picture, prefix=f"graph{position}-", label=label))
     except ValueError as error:
         return element("figure", element("p", f"Not shown: {error}."), caption)
-    return element("figure", region(label, drawn, class_="scroll paper"), caption)
+    zoom = element("label", element("input", type="checkbox"), " full size", class_="zoom")
+    return element("figure", zoom, region(label, drawn, class_="scroll paper"), caption)
 
 
 def _facts(tables: Mapping[str, pa.Table]) -> Markup:
@@ -193,7 +195,8 @@ def _environment(environment: pa.Table | None) -> dict[str, list[tuple[str, str]
         values[_fact(row["name"] or "", row["value"])] = None
     groups: dict[str, list[tuple[str, str]]] = {}
     for (kind, name), seen in sorted(found.items()):
-        groups.setdefault(kind, []).append((name.removesuffix("_bytes"), ", ".join(sorted(seen))))
+        shown = _FACT_NAMES.get((kind, name), name)
+        groups.setdefault(kind, []).append((shown, ", ".join(sorted(seen))))
     return groups
 
 
