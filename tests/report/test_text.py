@@ -100,7 +100,10 @@ def test_refusals_are_said_in_words(summary):
     ]
     text = render_summary(summary, plain=True)
     assert "note: cannot conclude: 6 runs; at least 8 are needed" in text
-    assert "note: noise not estimable: seed noise is not known: no trial was repeated with another seed" in text
+    assert (
+        "note: noise not estimable: seed noise is not known: no trial was repeated with another seed"
+        in text
+    )
     assert "What explains" not in text
 
 
