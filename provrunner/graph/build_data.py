@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 
-from provrunner.graph.build_run import add_use
 from provrunner.graph.context import Context
 from provrunner.graph.records import Row, RunRecord
 from provrunner.graph.terms import parse_json
@@ -55,7 +54,7 @@ def _add_dataset(context: Context, record: RunRecord, row: Row) -> str:
             "classes": row["classes"],
         },
     )
-    add_use(context, record, dataset, dataset, role="pr:dataset")
+    context.use(record, dataset, dataset, role="pr:dataset")
     return dataset
 
 
@@ -83,7 +82,7 @@ def _add_split(context: Context, record: RunRecord, row: Row, wholes: dict[str, 
     )
     context.statements.relate("was_derived_from", split, dataset)
     role = _ROLES.get(str(name).lower(), "pr:data")
-    add_use(context, record, split, split, role=role)
+    context.use(record, split, split, role=role)
     return split
 
 
@@ -126,7 +125,7 @@ def _add_transform(context: Context, record: RunRecord, row: Row, sources: list[
     )
     for source in sources:
         context.statements.relate("was_derived_from", transform, source, source)
-    add_use(context, record, transform, transform, role="pr:transform")
+    context.use(record, transform, transform, role="pr:transform")
     return transform
 
 

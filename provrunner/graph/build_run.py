@@ -1,14 +1,15 @@
-"""One run: its activity, configuration, code, environment, agents and result."""
+"""One run: its activity, its attempts, its configuration and its agents."""
 
 from __future__ import annotations
 
+from provrunner.graph.build_environment import add_environment
 from provrunner.graph.build_plan import SEED, add_setting
 from provrunner.graph.context import Context
-from provrunner.graph.records import Row, RunRecord
+from provrunner.graph.records import Event, Row, RunRecord
 from provrunner.graph.terms import local_name, parse_json
 from provrunner.ids import canonical_json, digest, qualified_id
 
-__all__ = ["add_agent", "add_run", "add_use"]
+__all__ = ["add_agent", "add_run"]
 
 _RUNNER = "provrunner"
 
@@ -45,8 +46,8 @@ def add_run(context: Context, record: RunRecord) -> None:
     )
     config = _add_config(context, record)
     _add_agents(context, record, config)
-    _add_code(context, record)
-    _add_environment(context, record)
+    add_environment(context, record)
+    _add_attempts(context, record)
 
 
 def add_agent(
@@ -66,21 +67,6 @@ def add_agent(
     )
 
 
-def add_use(
-    context: Context, record: RunRecord, entity: str, what: str, *, role: str | None = None
-) -> str:
-    """State that a run used an entity from its start on."""
-    return context.statements.relate(
-        "used",
-        context.run(record),
-        entity,
-        what,
-        run=record.number,
-        time=context.run_span(record).start,
-        role=role or f"pr:{what}",
-    )
-
-
 def _add_config(context: Context, record: RunRecord) -> str:
     """State the composed configuration, addressed by its leaves, and what is swept in it."""
     values = {name: row["value"] for name, row in record.params.items()}
@@ -95,7 +81,7 @@ def _add_config(context: Context, record: RunRecord) -> str:
         attributes={"sha256": sha256},
     )
     context.statements.relate("was_derived_from", config, context.sweep_config)
-    add_use(context, record, config, "config")
+    context.use(record, config, "config")
     swept = _swept(context, record)
     for name in sorted(swept):
         _add_hyperparameter(context, record, config, name, swept[name])
@@ -141,7 +127,7 @@ def _add_hyperparameter(
     )
     relate, run = context.statements.relate, record.number
     relate("was_derived_from", setting, config, run=run)
-    add_use(context, record, setting, f"hp.{part}", role="pr:seed" if seed else "pr:hyperparameter")
+    context.use(record, setting, f"hp.{part}", role="pr:seed" if seed else "pr:hyperparameter")
     if name in context.axes:
         relate("specialization_of", setting, context.hyperparameter(name), run=run)
 
@@ -184,99 +170,42 @@ def _associate(
     relate("was_associated_with", sweep, agent, agent, plan=context.sweep_config, role=role)
 
 
-def _add_code(context: Context, record: RunRecord) -> None:
-    """State the code: a commit, the uncommitted patch on it, and the user's files that ran."""
-    event = record.event("code")
-    code = event.data if event else {"commit": record.row["commit"], "dirty": record.row["dirty"]}
-    files = sorted(
-        {(source.subject or "", source.text or "") for source in record.events.get("source", ())}
-    )
-    commit, patch = code.get("commit"), code.get("patch_sha256")
-    if not (commit or patch or files):
+def _add_attempts(context: Context, record: RunRecord) -> None:
+    """State the attempts of a run that was begun more than once, each informed by the last."""
+    starts = record.events.get("run_start", [])
+    if len(starts) < 2:
         return
-    known = {key: code.get(key) for key in ("commit", "dirty", "branch", "remote", "patch_sha256")}
-    entity = context.statements.add(
-        "entity",
-        qualified_id("code", canonical_json(known), canonical_json(files)),
-        ("pr:SourceCode", "prov:Collection"),
-        f"code {str(commit)[:10] if commit else 'of no commit'}{' + patch' if patch else ''}",
-        attributes={
-            "gitCommit": commit,
-            "gitBranch": known["branch"],
-            "gitRemote": known["remote"],
-            "dirty": known["dirty"],
-            "patchSha256": patch,
-            "reason": code.get("reason"),
-        },
-    )
-    if commit:
-        _add_part(context, entity, "pr:Commit", str(commit), "gitCommit")
-    if patch:
-        _add_part(context, entity, "pr:Patch", str(patch), "sha256")
-    for source in record.events.get("source", ()):
-        _add_source(context, entity, source.subject or "", source.data)
-    add_use(context, record, entity, "code")
-
-
-def _add_part(context: Context, code: str, type_: str, digest_: str, attribute: str) -> None:
-    kind = type_.removeprefix("pr:").lower()
-    part = context.statements.add(
-        "entity",
-        qualified_id(kind, digest_),
-        type_,
-        f"{kind} {digest_[:10]}",
-        attributes={attribute: digest_},
-    )
-    context.statements.relate("was_derived_from", code, part, part)
-
-
-def _add_source(context: Context, code: str, name: str, data: Row) -> None:
-    path = data.get("path")
-    source = context.statements.add(
-        "entity",
-        qualified_id("source", name, path, data.get("sha256")),
-        "pr:SourceFile",
-        str(name or path),
-        attributes={"name": name or None, "path": path, "sha256": data.get("sha256")},
-    )
-    context.statements.relate("had_member", code, source, source)
-
-
-def _add_environment(context: Context, record: RunRecord) -> None:
-    """State the software environment and the machine, each shared by the runs that had the same."""
-    event = record.event("environment")
-    if event is None:
-        return
-    data = event.data
-    software = {
-        "python": data.get("python"),
-        "os": data.get("os"),
-        "launcher": data.get("launcher"),
-        "package": [f"{name}=={version}" for name, version in _pairs(data.get("packages"))],
-        "variable": [f"{name}={value}" for name, value in _pairs(data.get("variables"))],
-    }
-    hardware = {
-        "host": record.row["host"],
-        "machine": data.get("machine"),
-        "cpu": data.get("cpu"),
-        "cores": data.get("cores"),
-        "threads": data.get("threads"),
-        "memoryBytes": data.get("memory_bytes"),
-        "gpu": data.get("gpus") or [],
-    }
-    for kind, facts, label in (
-        ("environment", software, f"Python {software['python']}"),
-        ("hardware", hardware, hardware["cpu"] or hardware["machine"] or "hardware"),
-    ):
-        entity = context.statements.add(
-            "entity",
-            qualified_id(kind, canonical_json(facts)),
-            f"pr:{kind.title()}",
-            str(label),
-            attributes=facts,
+    run, span, relate = context.run(record), context.run_span(record), context.statements.relate
+    previous = None
+    for number, start in enumerate(starts):
+        until = starts[number + 1].time if number + 1 < len(starts) else None
+        end = _end_of_attempt(record, start.time, until)
+        inner = span.inner(start.time, end.time if end else None)
+        attempt = context.statements.add(
+            "activity",
+            f"{run}.attempt.{number}",
+            "pr:Attempt",
+            f"attempt {number}",
+            run=record.number,
+            start=inner.start,
+            end=inner.end,
+            attributes={
+                "attempt": start.data.get("attempt"),
+                "status": end.data.get("status") if end else None,
+                "reason": end.data.get("reason") if end else None,
+            },
         )
-        add_use(context, record, entity, kind)
+        relate("was_started_by", attempt, run, run=record.number, time=inner.start)
+        if previous:
+            relate("was_informed_by", attempt, previous, run=record.number)
+        previous = attempt
 
 
-def _pairs(mapping: object) -> list[tuple[str, str]]:
-    return sorted(mapping.items()) if isinstance(mapping, dict) else []
+def _end_of_attempt(record: RunRecord, start: int | None, until: int | None) -> Event | None:
+    """Return the end that was logged between two starts."""
+    for event in record.events.get("run_end", ()):
+        late = start is None or event.time is None or event.time >= start
+        early = until is None or event.time is None or event.time <= until
+        if late and early:
+            return event
+    return None

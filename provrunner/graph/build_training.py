@@ -115,6 +115,21 @@ def _add_states(context: Context, record: RunRecord, timeline: Timeline) -> None
     for epoch in made:
         previous = _add_state(context, record, timeline, epoch, previous)
         statements.relate("specialization_of", previous.id, model, "model", run=record.number)
+    _add_model_uses(context, record, timeline, model)
+
+
+def _add_model_uses(context: Context, record: RunRecord, timeline: Timeline, model: str) -> None:
+    """State the model as what fit and train epochs used where no state of it is known."""
+    for (stage, _), activity in timeline.activities.items():
+        if stage in {"fit", "train"} and activity.id not in timeline.continued:
+            time = activity.span.start
+            relate = context.statements.relate
+            relate(
+                *("used", activity.id, model, "model"),
+                run=record.number,
+                time=time,
+                role="pr:model",
+            )
 
 
 def _is_made(record: RunRecord, timeline: Timeline, epoch: int) -> bool:
@@ -146,6 +161,7 @@ def _add_state(
                 "used", maker.id, previous.id, "state", run=run, time=start, role="pr:model"
             )
             because = (maker.id, made, used)
+            timeline.continued.add(maker.id)
         relate(
             "was_derived_from",
             id_,

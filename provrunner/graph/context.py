@@ -105,7 +105,8 @@ class Context:
     def span(self) -> Span:
         """When the sweep ran: from its plan to the last end; open while a run has none."""
         rows = [record.row for record in self.records]
-        start = _earliest([_microseconds(self.plan.created), *(row["start"] for row in rows)])
+        begun = [record.begun for record in self.records]
+        start = _earliest([_microseconds(self.plan.created), *begun])
         ends = [row["end"] for row in rows]
         whole = len(rows) >= len(self.plan.points) and all(end is not None for end in ends)
         return Span(start, max([*ends, start or 0]) if rows and whole else None)
@@ -120,8 +121,17 @@ class Context:
         return qualified_id("run", self.plan.sweep_id, row["run"], row["seed"], row["attempt"] or 0)
 
     def run_span(self, record: RunRecord) -> Span:
-        """When a run ran, inside the sweep's span."""
-        return self.span.inner(record.row["start"], record.row["end"])
+        """When a run ran, its first to its last attempt, inside the sweep's span."""
+        return self.span.inner(record.begun, record.row["end"])
+
+    def use(self, record: RunRecord, entity: str, what: str, *, role: str | None = None) -> str:
+        """State that a run used an entity from its start on, and return the usage's id."""
+        return self.statements.relate(
+            *("used", self.run(record), entity, what),
+            run=record.number,
+            time=self.run_span(record).start,
+            role=role or f"pr:{what}",
+        )
 
 
 def _earliest(times: Iterable[int | None]) -> int | None:

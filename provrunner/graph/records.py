@@ -22,6 +22,7 @@ _EVENTS = (
     "environment",
     "epoch_end",
     "epoch_start",
+    "run_end",
     "run_start",
     "source",
     "stage_end",
@@ -80,6 +81,13 @@ class RunRecord:
     def number(self) -> int:
         """Its number in the plan."""
         return int(self.row["run"])
+
+    @property
+    def begun(self) -> int | None:
+        """When its first attempt started, in microseconds; None when unknown."""
+        times = [event.time for event in self.events.get("run_start", ())]
+        known = [time for time in (self.row["start"], *times) if time is not None]
+        return min(known, default=None)
 
     def event(self, kind: str) -> Event | None:
         """Return the last event of a kind."""

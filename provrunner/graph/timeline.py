@@ -42,6 +42,7 @@ class Timeline:
         states: the model after each shown epoch that got so far.
         checkpoints: id and span of existence of each checkpoint, in order of creation.
         uses: id of the usage of a model, by activity and entity.
+        continued: ids of the epochs that used the state of the one before.
         loaded: the entity that the test stage loaded, if it did.
     """
 
@@ -53,6 +54,7 @@ class Timeline:
     states: dict[int, State] = field(default_factory=dict)
     checkpoints: list[tuple[str, Span]] = field(default_factory=list)
     uses: dict[tuple[str, str], str] = field(default_factory=dict)
+    continued: set[str] = field(default_factory=set)
     loaded: str | None = None
 
     def where(self, stage: str, epoch: int | None = None) -> Activity:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 from types import ModuleType
 from typing import Any
 
@@ -272,6 +273,25 @@ def test_prior_checkpoint_gone_before_the_next_epoch_is_a_bare_revision(
     run = run_id(graph, 0)
     revision = edges(graph, "was_derived_from", f"{run}.checkpoint.20")
     assert {row["activity"] for row in revision} == {None}
+    assert check_graph(graph) == []
+
+
+def test_attempts_of_a_resumed_run_inform_each_other(plan: Plan, tables: Tables) -> None:
+    begun = [(0, 0, "lost"), (1, 25, "finished")]
+    rows = [
+        {"run": 0, "run_id": plan.points[0].run_id, "rank": 0, "segment": attempt, "seq": 0,
+         "time": tables["runs"]["start"][0].as_py() + timedelta(seconds=seconds + later),
+         "kind": kind, "data": json.dumps({"attempt": attempt} if kind == "run_start" else end)}
+        for attempt, seconds, status in begun
+        for kind, later, end in (("run_start", 0, {}), ("run_end", 9, {"status": status}))
+    ]  # fmt: skip
+    events = pa.concat_tables(
+        [tables["events"], pa.Table.from_pylist(rows, schema=tables["events"].schema)]
+    )
+    graph = build_graph(tables | {"events": events}, plan)
+    first, second = nodes(graph, "pr:Attempt", 0)
+    assert [row["attributes"]["pr:status"] for row in (first, second)] == ["lost", "finished"]
+    assert edges(graph, "was_informed_by", second["id"])[0]["object"] == first["id"]
     assert check_graph(graph) == []
 
 

@@ -84,48 +84,58 @@ def test_bytes_are_the_same_in_every_process(tmp_path: Path) -> None:
         assert one.read_bytes() == other.read_bytes()
 
 
-def test_stranger_reaches_the_origin_of_the_best_value_by_prov_alone(
-    graph: Graph, tmp_path: Path, small: ModuleType
-) -> None:
-    """Follow every relation from its first argument to all others: PROV is all it takes."""
-    document = read(graph, tmp_path, "json")
+def by_records(document: ProvDocument) -> dict[str, set[str]]:
+    """Lead from the first argument of every relation to all others: PROV is all it takes."""
     steps: dict[str, set[str]] = {}
     for relation in document.get_records(ProvRelation):
         subject, *others = [str(value) for _, value in relation.formal_attributes if value]
         steps.setdefault(subject, set()).update(others)
-    reached, frontier = set[str](), {f"art:{find_term(graph, 'best')}"}
-    while frontier:
-        reached |= frontier
-        frontier = set().union(*(steps.get(one, set()) for one in frontier)) - reached
-    values = {
-        str(value)
-        for element in document.get_records(ProvElement)
-        if str(element.identifier) in reached
-        for _, value in element.attributes
-    }
-    assert small.DATA in values
-    assert small.COMMIT in values
-    assert small.PATCH in values
-    assert {"torch==2.9.0", "numpy==2.3.0", "ada", "trainer.max_epochs", "optimizer.lr"} <= values
-    settings_ = {
-        (str(element.get_attribute("pr:name").pop()), element.get_attribute("prov:value").pop())
-        for element in document.get_records(ProvElement)
-        if str(element.identifier) in reached and ".hp." in str(element.identifier)
-    }
-    assert {("seed", 0), ("optimizer.lr", 0.01)} <= settings_
+    return steps
 
 
-def test_prov_librarys_graph_has_an_edge_a_relation(graph: Graph, tmp_path: Path) -> None:
-    pytest.importorskip("networkx")
+def by_library(document: ProvDocument) -> dict[str, set[str]]:
+    """Lead along the edges of the library's own graph."""
     from prov.graph import prov_to_graph
 
     with warnings.catch_warnings():
-        # The library does not draw a start that names its starter alone.
+        # The library's graph has no edge for a start that names its starter alone.
         warnings.simplefilter("ignore")
-        drawn = prov_to_graph(read(graph, tmp_path, "json"))
-    starts = graph.edges["relation"].to_pylist().count("was_started_by")
-    assert drawn.number_of_nodes() == graph.nodes.num_rows
-    assert drawn.number_of_edges() == graph.edges.num_rows - starts
+        drawn = prov_to_graph(document)
+    steps: dict[str, set[str]] = {}
+    for subject, target in drawn.edges():
+        steps.setdefault(str(subject.identifier), set()).add(str(target.identifier))
+    return steps
+
+
+@pytest.mark.parametrize("walk", [by_records, by_library])
+@pytest.mark.parametrize("term", ["best", "test/acc@4", "train/loss@4/0"])
+def test_stranger_reaches_the_origin_of_a_value_by_prov_alone(
+    graph: Graph,
+    tmp_path: Path,
+    small: ModuleType,
+    walk: Callable[[ProvDocument], dict[str, set[str]]],
+    term: str,
+) -> None:
+    document = read(graph, tmp_path, "json")
+    steps = walk(document)
+    reached, frontier = set[str](), {f"art:{find_term(graph, term)}"}
+    while frontier:
+        reached |= frontier
+        frontier = set().union(*(steps.get(one, set()) for one in frontier)) - reached
+    elements = [
+        element
+        for element in document.get_records(ProvElement)
+        if str(element.identifier) in reached
+    ]
+    values = {str(value) for element in elements for _, value in element.attributes}
+    assert {small.DATA, small.COMMIT, small.PATCH, "ada"} <= values
+    assert {"torch==2.9.0", "numpy==2.3.0", "trainer.max_epochs", "optimizer.lr"} <= values
+    told = {
+        (str(element.get_attribute("pr:name").pop()), element.get_attribute("prov:value").pop())
+        for element in elements
+        if ".hp." in str(element.identifier)
+    }
+    assert {("seed", 0), ("optimizer.lr", 0.01)} <= told
 
 
 _VALUES = st.one_of(
