@@ -45,7 +45,7 @@ def test_the_grid_that_ships_has_thirty_runs():
     )
     assert plan.objective == Objective("val/loss", "minimize", "best")
     names = [(axis.name, axis.scale, axis.default) for axis in plan.hyperparameters]
-    assert names == [("optimizer.lr", "log", 0.001), ("model.width", "linear", 64)]
+    assert names == [("optimizer.lr", "log", 0.01), ("model.width", "linear", 64)]
 
 
 def test_points_come_trial_by_trial_and_then_seed_by_seed(work):
