@@ -57,6 +57,7 @@ class DataDescriber:
         self._limit = limit_bytes
         self._names: dict[int, str] = {}
         self._kept: list[object] = []
+        self._digests: dict[str, str] = {}
         self._parts: dict[str, Part] = {}
         self._told = False
 
@@ -99,7 +100,7 @@ class DataDescriber:
         content = content_of(base)
         if id(base) not in self._names:
             name = self._new_name(base, split)
-            yield "dataset", name, self._dataset_data(base, content)
+            yield "dataset", name, self._dataset_data(name, base, content)
         seed = getattr(self._datamodule, "split_seed", None)
         labels = _labels(base, content)
         part = Part(
@@ -122,10 +123,12 @@ class DataDescriber:
         self._kept.append(base)
         return name
 
-    def _dataset_data(self, base: object, content: ArrayContent | None) -> dict[str, Any]:
+    def _dataset_data(
+        self, name: str, base: object, content: ArrayContent | None
+    ) -> dict[str, Any]:
         labels = _labels(base, content)
         return {
-            "digest": self._digest(content),
+            "digest": self._digest(name, content),
             "size": _length(base),
             "features": content.features if content else None,
             "classes": None if labels is None else len(np.unique(labels)),
@@ -145,7 +148,7 @@ class DataDescriber:
         return {
             "dataset": part.dataset,
             "size": part.size,
-            "digest": self._digest(part.content, part.indices),
+            "digest": self._digest(part.dataset, part.content, part.indices),
             "index_digest": None if indices is None else index_digest(indices),
             "seed": part.seed,
             "classes": _class_counts(part.labels),
@@ -153,11 +156,16 @@ class DataDescriber:
         }
 
     def _digest(
-        self, content: ArrayContent | None, indices: np.ndarray | None = None
+        self, name: str, content: ArrayContent | None, indices: np.ndarray | None = None
     ) -> str | None:
         if content is None or (self._limit is not None and content.size_bytes > self._limit):
             return None
-        return content.digest(indices)
+        if indices is not None:
+            return content.digest(indices)
+        # A split that is the whole data set need not be read again.
+        if name not in self._digests:
+            self._digests[name] = content.digest()
+        return self._digests[name]
 
 
 def _told_part(dataset: str, told: Mapping[str, Any]) -> Part:
