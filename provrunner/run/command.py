@@ -14,7 +14,7 @@ from hydra.core.global_hydra import GlobalHydra
 from provrunner.compose import CONFIG_NAME, compose_config, config_folder, package_conf
 from provrunner.errors import ConfigError
 from provrunner.run.job import run_task
-from provrunner.run.sweeper import Outcome
+from provrunner.run.sweeper import Outcome, check
 
 __all__ = ["start"]
 
@@ -38,11 +38,12 @@ def start(words: Sequence[str]) -> Outcome | None:
     _check_flags(args)
     folder = Path(args.config_dir) if args.config_dir else None
     with config_folder(folder):
-        # Composed once more by Hydra below; composed here first for errors that help.
-        compose_config(args.overrides)
+        # Hydra composes it once more below; here its mistakes are found, and told so as to help.
+        config = compose_config(args.overrides, return_hydra_config=True)
         if _only_shows(args):
             _show(words)
             return None
+        check(config, args.overrides)
         with hydra.initialize_config_dir(
             str(package_conf()), job_name="provrunner", version_base=_VERSION_BASE
         ):

@@ -149,7 +149,7 @@ class LocalLauncher:
             name = signal.Signals(-code).name
             seal_run(folder, RunStatus.LOST, f"killed by {name}")
         else:
-            reason = job.result.recv() if job.result.poll() else f"exited with code {code}"
+            reason = _told(job.result) or f"exited with code {code}; see output.log"
             seal_run(folder, RunStatus.FAILED, reason)
         job.result.close()
         job.process.close()
@@ -171,6 +171,14 @@ class LocalLauncher:
             folder = run_folder(self._folder, job.point.run_id)
             folder.mkdir(parents=True, exist_ok=True)
             seal_run(folder, RunStatus.INTERRUPTED, str(stop))
+
+
+def _told(result: Connection) -> str | None:
+    """Return what a run's process said before it ended, None where it said nothing."""
+    try:
+        return str(result.recv())
+    except EOFError:
+        return None
 
 
 def _warm_context() -> ForkServerContext:

@@ -57,7 +57,9 @@ def _execute(spec: RunSpec, folder: Path, *, reraise: bool = False) -> RunStatus
         run_id=spec.point.run_id,
         strict=spec.config.capture.strict,
     )
-    callback = ProvenanceCallback(sink, options=_options(spec.config), context=_context(spec, folder))
+    callback = ProvenanceCallback(
+        sink, options=_options(spec.config), context=_context(spec, folder)
+    )
     with raise_on_stop():
         try:
             metrics = _train(spec, folder, sink, callback)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from hydra.core.plugins import Plugins
 from hydra.types import HydraContext, TaskFunction
-from omegaconf import DictConfig, open_dict
+from omegaconf import DictConfig, open_dict, read_write
 
 from provrunner.compose import build_plan, check_sweep, job_overrides
 from provrunner.log import (
@@ -25,7 +25,7 @@ from provrunner.run.signals import Stopped, raise_on_stop
 from provrunner.run.words import redact_override
 from provrunner.schema import RunStatus
 
-__all__ = ["Outcome", "run_plan"]
+__all__ = ["Outcome", "check", "run_plan"]
 
 _AS_PLANNED = {RunStatus.FINISHED, RunStatus.PRUNED}
 
@@ -52,27 +52,44 @@ class Outcome:
         return 0 if _AS_PLANNED.issuperset(self.statuses) else 1
 
 
+def check(config: DictConfig, arguments: Sequence[str]) -> None:
+    """Check a whole sweep before anything of it is written.
+
+    Args:
+        config: the configuration composed without the axes, with Hydra's node.
+        arguments: the overrides of the command line.
+
+    Raises:
+        ConfigError: something cannot be run as declared.
+    """
+    check_sweep(config, arguments, _draft(config, arguments, datetime.now(UTC)))
+
+
 def run_plan(
     hydra_context: HydraContext,
     task_function: TaskFunction,
     config: DictConfig,
     arguments: Sequence[str],
 ) -> Outcome:
-    """Plan a sweep, check all of it, write the plan, and run it with the configured launcher.
+    """Write a sweep's plan and run it with the configured launcher.
+
+    Args:
+        hydra_context: what composes each run's configuration.
+        task_function: what a launcher calls with each.
+        config: the configuration composed without the axes; `check` has passed it.
+        arguments: the overrides of the command line.
 
     Raises:
-        ConfigError: something cannot be run as declared; nothing was written.
         LogError: the sweep folder cannot be made; nothing was written.
     """
     now = datetime.now(UTC)
-    created = now.isoformat(timespec="seconds").replace("+00:00", "Z")
-    draft = build_plan(config, arguments, sweep_id="", created=created, command=_command(arguments))
-    check_sweep(config, arguments, draft)
+    draft = _draft(config, arguments, now)
     folder = _make_folder(config, draft.name, now)
     plan = replace(draft, sweep_id=folder.name)
     write_plan(folder, plan)
-    with open_dict(config):
+    with read_write(config), open_dict(config):
         config.run.folder = str(folder)
+        config.hydra.sweep.dir = str(folder)
     launcher = Plugins.instance().instantiate_launcher(
         hydra_context=hydra_context, task_function=task_function, config=config
     )
@@ -83,6 +100,12 @@ def run_plan(
         except Stopped as stop:
             stopped = stop.exit_code
     return Outcome(folder, _statuses(folder, plan), stopped)
+
+
+def _draft(config: DictConfig, arguments: Sequence[str], now: datetime) -> Plan:
+    """Plan a sweep that has no folder yet, and so no id."""
+    created = now.isoformat(timespec="seconds").replace("+00:00", "Z")
+    return build_plan(config, arguments, sweep_id="", created=created, command=_command(arguments))
 
 
 def _make_folder(config: DictConfig, name: str, now: datetime) -> Path:
