@@ -24,6 +24,7 @@ __all__ = [
     "event_batch",
     "event_row",
     "fit_text",
+    "integers",
     "metric_batches",
     "with_source",
 ]
@@ -177,8 +178,19 @@ def decoded(table: pa.Table, name: str) -> pa.Table:
     """
     schema = _public_schema(name)
     if table.column_names != schema.names:
-        raise pa.ArrowInvalid(f"expected the columns {schema.names}, found {table.column_names}")
+        raise pa.ArrowInvalid(f"expected the columns {', '.join(schema.names)}")
     return table.replace_schema_metadata(None).cast(schema)
+
+
+def integers(column: pa.ChunkedArray) -> npt.NDArray[np.int64]:
+    """Return a column of integers or times without nulls as 64-bit integers."""
+    # ChunkedArray.to_numpy() would import pandas
+    parts = [np.zeros(0, np.int64)]
+    for chunk in column.chunks:
+        dtype = f"<i{column.type.bit_width // 8}"
+        values = np.frombuffer(chunk.buffers()[1] or b"", dtype)
+        parts.append(values[chunk.offset : chunk.offset + len(chunk)].astype(np.int64))
+    return np.concatenate(parts)
 
 
 def empty_table(name: str) -> pa.Table:

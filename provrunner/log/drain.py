@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import logging
 import threading
 import time
@@ -150,6 +151,7 @@ class Drain:
             raise interruption
 
     def _work(self) -> None:
+        importlib.import_module("pyarrow.compute")  # 60 ms that the seal would have to wait for
         while True:
             self.wake.wait(_TICK_S)
             self.wake.clear()

@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 
 from provrunner.errors import LogError
-from provrunner.log.columns import empty_table, with_source
+from provrunner.log.columns import empty_table, integers, with_source
 from provrunner.log.folder import log_folder, run_number, sealed_name, stream_parts
 from provrunner.log.messages import Damage
 from provrunner.log.rankreader import RankReader
@@ -116,9 +116,8 @@ class LogFollower:
     """
 
     def __init__(self, run_folder: Path, table: str = "metrics"):
-        self._log = _log_of(run_folder)
+        self._run_folder = run_folder
         self._table = table
-        self._run: int | None = None
         self._ranks: dict[int, RankReader] = {}
 
     def poll(self) -> pa.Table:
@@ -131,21 +130,21 @@ class LogFollower:
         return empty_table(self._table)
 
     def _poll(self) -> pa.Table:
-        seal = seal_of(self._log, self._table)
-        tables = [] if seal is None else self._sealed_rows(seal)
-        for rank, segments in live_segments(self._log, self._table, seal).items():
-            reader = self._ranks.setdefault(rank, RankReader(self._log, self._table, rank))
-            pieces = reader.poll(segments)
-            tables.extend(_with_run(reader, pieces, self._log))
+        log = _log_of(self._run_folder)
+        seal = seal_of(log, self._table)
+        tables = [] if seal is None else self._sealed_rows(log, seal)
+        for rank, segments in live_segments(log, self._table, seal).items():
+            reader = self._ranks.setdefault(rank, RankReader(log, self._table, rank))
+            tables.extend(_with_run(reader, reader.poll(segments), log))
         return _joined(self._table, tables)
 
-    def _sealed_rows(self, seal: Seal) -> list[pa.Table]:
-        read = _read_sealed(self._log, self._table, seal)
+    def _sealed_rows(self, log: Path, seal: Seal) -> list[pa.Table]:
+        read = _read_sealed(log, self._table, seal)
         if read.state is LogState.CORRUPT and not len(read.table):
             return []
         found = []
         for rank, rows in rows_by_rank(read.table).items():
-            reader = self._ranks.setdefault(rank, RankReader(self._log, self._table, rank))
+            reader = self._ranks.setdefault(rank, RankReader(log, self._table, rank))
             found.append(rows.slice(min(reader.rows, len(rows))))
             reader.rows = max(reader.rows, len(rows))
         return found
@@ -289,7 +288,7 @@ def _with_run(
 
 def rows_by_rank(rows: pa.Table) -> Mapping[int, pa.Table]:
     """Cut a sealed table, which is sorted by rank, into its ranks."""
-    ranks = rows.column("rank").to_numpy()
+    ranks = integers(rows.column("rank"))
     if not len(ranks):
         return {}
     starts = [0, *(np.flatnonzero(np.diff(ranks)) + 1).tolist(), len(ranks)]

@@ -10,7 +10,14 @@ from pathlib import Path
 import pyarrow as pa
 
 from provrunner.errors import LogError
-from provrunner.log.columns import EventRow, empty_table, encoded, event_batch, with_source
+from provrunner.log.columns import (
+    EventRow,
+    empty_table,
+    encoded,
+    event_batch,
+    integers,
+    with_source,
+)
 from provrunner.log.folder import (
     NEXT_SEAL_FILE,
     SEAL_FILE,
@@ -173,7 +180,7 @@ def _with_end(tables: dict[str, pa.Table], end: tuple[RunStatus, str | None], ru
     by_rank = dict(rows_by_rank(events))
     rank = min(by_rank, default=0)
     own = by_rank.get(rank, empty_table("events"))
-    times = [table.column("time").cast("int64").to_numpy() for table in tables.values()]
+    times = [integers(table.column("time")) for table in tables.values()]
     document = {
         "status": end[0].value,
         "reason": end[1],

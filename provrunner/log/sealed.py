@@ -30,7 +30,7 @@ __all__ = [
 ]
 
 _MAGIC = b"ARROW1\0\0"
-_BLOCK_BYTES = 64 << 10
+_BLOCK_BYTES = 16 << 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ class SealedFile:
         rows: how many it has.
         size_bytes: size of the file.
         sha256: digest of the file.
-        blocks: CRC-32 of each 64 KiB of the file in hex: where it is damaged if it is.
+        blocks: CRC-32 of each 16 KiB of the file in hex: where it is damaged if it is.
     """
 
     rows: int

@@ -13,6 +13,7 @@ import pyarrow as pa
 
 from provrunner.errors import LogError
 from provrunner.ids import file_digest
+from provrunner.log.columns import integers
 from provrunner.log.folder import log_folder, read_plan, run_folder, run_folders, sealed_name
 from provrunner.log.reader import Log, live_segments, read_log, rows_by_rank
 from provrunner.log.seal import seal_run
@@ -134,7 +135,7 @@ def _check_rows(path: str, log: Path, tables: Mapping[str, Log]) -> Iterator[Fin
             yield Finding("damaged", f"{path}/log/{sealed_name(table)}", message)
     metrics = rows_by_rank(tables["metrics"].table)
     for rank, events in rows_by_rank(tables["events"].table).items():
-        if not np.array_equal(events.column("seq").to_numpy(), np.arange(len(events))):
+        if not np.array_equal(integers(events.column("seq")), np.arange(len(events))):
             message = f"the events of rank {rank} are not numbered from 0 without holes"
             yield Finding("damaged", f"{path}/log/{sealed_name('events')}", message)
         counted = _last_count(_events(events))

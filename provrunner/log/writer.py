@@ -15,7 +15,6 @@ from typing import Any
 from provrunner.errors import LogError
 from provrunner.log.drain import BATCH_ROWS, Drain
 from provrunner.log.folder import log_folder
-from provrunner.log.journal import Moment
 from provrunner.log.segment import read_before
 from provrunner.log.values import sort_values
 from provrunner.schema import Event, RunStatus, StepMetrics
@@ -111,11 +110,20 @@ class ArrowSink:
         """
         if self._closed:
             return
-        drain = self._opened()
-        if self._strict and drain.error is not None:
-            raise LogError(f"cannot write {self._log}: {drain.error}") from drain.error
+        drain = self._drain
+        if drain is None or drain.error is not None:
+            drain = self._checked()
         try:
-            self._write(drain, records)
+            with drain.lock:
+                if self._busy:
+                    # a signal handler: what it interrupted holds the journal half written
+                    self._later.append(functools.partial(self.write, records))
+                elif not self._closed:
+                    self._busy = True
+                    try:
+                        self._take(drain, records)
+                    finally:
+                        self._busy = False
         finally:
             if self._later and not self._busy:
                 self._catch_up()
@@ -128,36 +136,21 @@ class ArrowSink:
         """Write `run_end`, and seal when this is rank 0; later writes are dropped."""
         self._between_writes(functools.partial(self._close, status, reason))
 
-    def _write(self, drain: Drain, records: Sequence[Event | StepMetrics]) -> None:
-        with drain.lock:
-            if self._closed:
-                return
-            if self._busy:
-                # a signal handler: what it interrupted holds the journal half written
-                self._later.append(functools.partial(self.write, records))
-                return
-            self._busy = True
-            try:
-                self._take(drain, records)
-            finally:
-                self._busy = False
-
     def _take(self, drain: Drain, records: Sequence[Event | StepMetrics]) -> None:
         events: list[Event] = []
-        append = drain.journal.append
         for record in records:
-            if type(record) is not StepMetrics:
-                events.append(record)  # type: ignore[arg-type]
+            if isinstance(record, Event):
+                events.append(record)
                 continue
             values = record.values
-            moment = (record.epoch, record.step, record.time_ns // 1000, record.stage)
             for value in values.values():
                 if type(value) is not float:
-                    events.extend(self._take_mixed(drain, record, moment))
+                    events.extend(self._take_mixed(drain, record))
                     break
             else:
+                moment = (record.epoch, record.step, record.time_ns // 1000, record.stage)
                 try:
-                    rows = append(values, moment)
+                    rows = drain.journal.append(values, moment)
                 except struct.error:
                     events.extend(_value_events(values, record))
                     continue
@@ -168,10 +161,11 @@ class ArrowSink:
         if events:
             drain.add_events(events)
 
-    def _take_mixed(self, drain: Drain, record: StepMetrics, moment: Moment) -> list[Event]:
+    def _take_mixed(self, drain: Drain, record: StepMetrics) -> list[Event]:
         values = sort_values(record.values)
         events = _value_events(values.others, record)
         if values.tensors:
+            moment = (record.epoch, record.step, record.time_ns // 1000, record.stage)
             drain.add_tensors(values.tensors, moment)
         if values.numbers:
             self._take(drain, [replace(record, values=values.numbers)])
@@ -182,10 +176,12 @@ class ArrowSink:
 
     def _flush(self) -> None:
         if not self._closed:
-            self._opened().flush()
+            self._checked().flush()
 
     def _close(self, status: RunStatus, reason: str | None) -> None:
-        drain = self._opened()
+        drain = self._drain
+        if drain is None:
+            return
         with drain.lock:
             if self._closed:
                 return
@@ -208,9 +204,11 @@ class ArrowSink:
         while self._later:
             self._later.pop(0)()
 
-    def _opened(self) -> Drain:
+    def _checked(self) -> Drain:
         if self._drain is None:
             raise LogError(f"{self._log} was never opened: call open(rank) first")
+        if self._strict and self._drain.error is not None:
+            raise LogError(f"cannot write {self._log}: {self._drain.error}")
         return self._drain
 
 

@@ -50,12 +50,11 @@ def test_a_torn_record_ends_the_journal_and_is_no_damage(path):
         journal.append({"a": float(step)}, (0, step, 0, "fit"))
     end = journal.take_last()[0].used
     journal.close()
-    data = bytearray(path.read_bytes())
-    for lost in range(1, 48):
-        torn = data[: end - lost] + bytes(lost) + data[end:]
-        path.write_bytes(torn)
-        assert rows_of(path) == [(0, (b"a",), [[0.0], [1.0]])], lost
-        assert not read_journal(path).damaged
+    with path.open("r+b", buffering=0) as file:
+        for lost in range(1, 48):
+            os.pwrite(file.fileno(), bytes(lost), end - lost)
+            assert rows_of(path) == [(0, (b"a",), [[0.0], [1.0]])], lost
+            assert not read_journal(path).damaged
 
 
 def test_a_flipped_bit_before_newer_records_is_damage(path):

@@ -1,0 +1,165 @@
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+
+from provrunner.errors import LogError
+from provrunner.log import LogFollower, read_log, run_status
+from provrunner.schema import Event, LogState, RunStatus, StepMetrics
+
+from .conftest import plain, steps
+
+
+@pytest.fixture
+def sealed(open_sink, run: Path) -> Path:
+    sink = open_sink()
+    rows = [StepMetrics({"a": math.sin(n), "b": 0.5}, n, 0, "fit", n * 1000) for n in range(20_000)]
+    sink.write([*rows, Event("value", "a")])
+    sink.close(RunStatus.FINISHED)
+    return run
+
+
+def test_a_log_is_found_by_its_run_its_folder_and_its_files(open_sink, run):
+    sink = open_sink()
+    sink.write([*steps(0), Event("value", "a")])
+    live = {run, run / "log", run / "log" / "metrics.r0.0.arrows"}
+    assert all(len(read_log(path).table) == 2 for path in live)
+    assert len(read_log(run / "log" / "events.r0.0.arrows").table) == 1
+    sink.close(RunStatus.FINISHED)
+    table, state = read_log(str(run / "log" / "events.arrow"))
+    assert (len(table), state) == (2, LogState.COMPLETE)
+
+
+def test_what_is_no_log_is_refused_and_no_log_is_empty(tmp_path):
+    with pytest.raises(LogError, match="no log at"):
+        read_log(tmp_path / "missing")
+    with pytest.raises(ValueError, match="'metrics' and 'events'"):
+        read_log(tmp_path, "params")
+    (tmp_path / "x.csv").write_text("")
+    with pytest.raises(LogError, match="no file of a log"):
+        read_log(tmp_path / "x.csv")
+    log = read_log(tmp_path)
+    assert (len(log.table), log.state, log.detail) == (0, LogState.LOST, "no log was written")
+    assert run_status(tmp_path) == (RunStatus.PLANNED, LogState.LOST)
+
+
+def test_a_flipped_bit_in_a_sealed_table_is_found_and_the_rows_before_it_are_kept(sealed):
+    path = sealed / "log" / "metrics.arrow"
+    data = bytearray(path.read_bytes())
+    at = len(data) * 3 // 4
+    data[at] ^= 16
+    path.write_bytes(data)
+    whole = [row for n in range(20_000) for row in ((n, "a", math.sin(n)), (n, "b", 0.5))]
+    log = read_log(sealed)
+    assert log.state is LogState.CORRUPT
+    assert log.offset == at // 16_384 * 16_384
+    assert log.detail == f"metrics.arrow: other bytes than were sealed at byte {log.offset}"
+    rows = plain(log.table)
+    assert rows == whole[: len(rows)]
+    assert len(rows) == 16_384
+
+
+@pytest.mark.parametrize("cut", [0, 5, 8, 300, -1, -700])
+def test_a_truncated_sealed_table_is_never_complete(sealed, cut):
+    path = sealed / "log" / "events.arrow"
+    path.write_bytes(path.read_bytes()[:cut])
+    log = read_log(sealed, "events")
+    assert log.state is LogState.CORRUPT
+    path.unlink()
+    assert "it was sealed and is gone" in read_log(sealed, "events").detail
+
+
+def test_a_damaged_or_newer_seal_is_refused(sealed):
+    seal = sealed / "log" / "seal.json"
+    seal.write_text(seal.read_text().replace('"format": 1', '"format": 2'))
+    with pytest.raises(LogError, match="format 2; this provrunner reads up to 1"):
+        read_log(sealed)
+    seal.write_text("[]")
+    with pytest.raises(LogError, match=r"seal.json is damaged"):
+        run_status(sealed)
+
+
+def test_a_table_without_a_seal_is_not_called_complete(sealed):
+    (sealed / "log" / "seal.json").unlink()
+    log = read_log(sealed / "log" / "metrics.arrow")
+    assert (log.state, len(log.table)) == (LogState.LOST, 40_000)
+
+
+def test_a_follower_gives_each_row_once_through_batches_journal_and_seal(open_sink, run):
+    follower = LogFollower(run)
+    seen = [follower.poll()]
+    sink = open_sink()
+    for number in range(12):
+        sink.write(steps(number))
+        seen.append(follower.poll())
+        if number % 4 == 3:
+            sink.flush()
+        if number % 3 == 2:
+            seen.append(follower.poll())
+    sink.write(steps(12))
+    sink.close(RunStatus.FINISHED)
+    seen.append(follower.poll())
+    seen.append(follower.poll())
+    assert pa.concat_tables(seen)["step"].to_pylist() == [n for n in range(13) for _ in range(2)]
+
+
+def test_rows_missing_between_two_segments_are_damage(start, open_sink, run):
+    process = start('step(1); step(2); sink.flush(); step(3); say("ready"); signal.pause()')
+    process.stdout.readline()
+    process.kill()
+    process.wait()
+    sink = open_sink()
+    sink.write(steps(4))
+    assert read_log(run).table["step"].to_pylist() == [1, 2, 3, 4, 4]
+    (run / "log" / "metrics.r0.0.journal").unlink()
+    log = read_log(run)
+    assert log.state is LogState.CORRUPT
+    assert "metrics.r0.0.arrows: 1 rows are missing" in log.detail
+    assert log.table["step"].to_pylist() == [1, 2]
+    sink.close(RunStatus.FINISHED)
+
+
+def test_a_segment_changed_after_the_next_began_is_damage(start, open_sink, run):
+    process = start('step(1); sink.flush(); say("ready"); signal.pause()')
+    process.stdout.readline()
+    process.kill()
+    process.wait()
+    sink = open_sink()
+    stream = run / "log" / "metrics.r0.0.arrows"
+    stream.write_bytes(stream.read_bytes()[:-1])
+    log = read_log(run)
+    assert log.state is LogState.CORRUPT
+    assert "bytes changed since the next segment" in log.detail
+    sink.close(RunStatus.FINISHED)
+
+
+HOSTILE = pa.schema([("value", pa.float64())])
+
+
+def test_a_small_file_that_unpacks_to_gigabytes_is_refused(tmp_path):
+    path = tmp_path / "metrics.arrow"
+    rows = pa.RecordBatch.from_arrays(
+        [pa.Array.from_buffers(pa.float64(), 1 << 22, [None, pa.py_buffer(bytes(8 << 22))])],
+        schema=HOSTILE,
+    )
+    options = pa.ipc.IpcWriteOptions(compression="zstd")
+    with pa.ipc.new_file(path, HOSTILE, options=options) as writer:
+        for _ in range(40):
+            writer.write_batch(rows)
+    assert path.stat().st_size < 1 << 20
+    log = read_log(path)
+    assert log.state is LogState.CORRUPT
+    assert "data that unpack to over" in log.detail
+
+
+def test_a_million_columns_are_refused(tmp_path):
+    path = tmp_path / "metrics.arrow"
+    schema = pa.schema([(f"c{i}", pa.int8()) for i in range(20_000)])
+    with pa.ipc.new_file(path, schema):
+        pass
+    log = read_log(path)
+    assert log.state is LogState.CORRUPT
+    assert "impossible size" in log.detail
