@@ -96,6 +96,7 @@ class ProvenanceCallback(_Callback):
     @_guarded
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Describe optimizers, data and model as training finds them."""
+        self._recording.watch.in_training = True
         self._recording.describe_optimizers(trainer)
         loaders = {"train": trainer.train_dataloader, "val": trainer.val_dataloaders}
         self._recording.describe(trainer, pl_module, loaders)

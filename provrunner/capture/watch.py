@@ -40,6 +40,8 @@ class TrainingWatch:
         optimizers: the settings to compare with; None until training starts.
         step: the last training step done; None before the first one.
         epoch: the trainer's epoch when last looked at; None before the first look.
+        in_training: set when the callbacks hear that training starts. Steps before that are not
+            the run's: a learning-rate finder sends its trial steps through the same trainer.
     """
 
     def __init__(
@@ -53,6 +55,7 @@ class TrainingWatch:
         self.optimizers: OptimizerWatch | None = None
         self.step: int | None = None
         self.epoch: int | None = None
+        self.in_training = False
         self._recorder = recorder
         self._guard = guard
         self._each_step = each_step
@@ -68,7 +71,7 @@ class TrainingWatch:
         """Begin to look at a trainer."""
         self.detach()
         self._trainer = trainer
-        self._stop_told = False
+        self._stop_told = self.in_training = False
         wrap, connector = self._guard.wrap, trainer._logger_connector
         self._undo = [
             wrap_method(connector, "update_train_step_metrics", after=wrap(self._train_step)),
@@ -148,6 +151,11 @@ class TrainingWatch:
             self._recorder.metrics({shorten(name): number}, step=step, epoch=epoch, stage=stage)
 
     def _train_step(self) -> None:
+        if not self.in_training:
+            return
+        if ("epoch", "train") not in self._started_ns:
+            # Lightning calls no hook for an epoch that it resumes in its middle.
+            self.start("epoch", "train")
         self.step = step = self._current_step()
         self._write(self._reader.read_step(self._trainer._results or {}), step)
         if self._each_step:
@@ -155,17 +163,22 @@ class TrainingWatch:
         self.count_batch("train")
 
     def _train_epoch(self) -> None:
+        if not self.in_training:
+            return
         self._write(self._reader.read_epoch(self._trainer._results or {}), self._current_step())
         self._guard.call(self.look_for_changes)
         self.end("epoch", "train")
         self._event("resources", "train", read_resources())
 
     def _eval_step(self, step: int) -> None:
-        self._write(self._reader.read_step(self._trainer._results or {}), step)
-        self.count_batch(self._stage())
+        stage = self._stage()
+        if ("epoch", stage) in self._started_ns:
+            self._write(self._reader.read_step(self._trainer._results or {}), step)
+            self.count_batch(stage)
 
     def _eval_epoch(self) -> None:
-        if not self._trainer.sanity_checking:
+        # No epoch was started for a sanity check, or by a tuner.
+        if ("epoch", self._stage()) in self._started_ns:
             logged = self._reader.read_epoch(self._trainer._results or {})
             self._write(logged, self._current_step())
 

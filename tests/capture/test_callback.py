@@ -2,6 +2,7 @@ import atexit
 import copy
 import csv
 import pickle
+import warnings
 from pathlib import Path
 
 import lightning
@@ -174,6 +175,36 @@ def test_manual_optimisation_is_recorded(classifier, sink, callback, make_traine
     (change,) = sink.events("adaptation")
     assert (change.subject, change.step) == ("optimizer.lr", 2)
     assert change.data == {"old": 0.1, "new": 0.05, "cause": "manual", "agent": "unknown"}
+
+
+def test_the_trial_steps_of_a_learning_rate_finder_are_not_the_runs(
+    sink, callback, make_trainer, model, loaders
+):
+    from lightning.pytorch.tuner import Tuner
+
+    trainer = make_trainer(callback, max_epochs=1, enable_progress_bar=False)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        Tuner(trainer).lr_find(model, *loaders, num_training=3, update_attr=False)
+    trainer.fit(model, *loaders)
+    assert [row[0] for row in sink.metrics("index")] == [0, 1, 2, 3]
+    assert [event.data["batches"] for event in sink.events("epoch_end", "train")] == [4]
+
+
+def test_an_epoch_resumed_in_its_middle_is_framed(
+    sink, callback, make_trainer, model, loaders, tmp_path
+):
+    saving = lightning.pytorch.callbacks.ModelCheckpoint(
+        tmp_path, "{step}", every_n_train_steps=2, save_top_k=-1
+    )
+    make_trainer(saving, max_epochs=1, enable_checkpointing=True).fit(model, *loaders)
+    with warnings.catch_warnings():
+        # Lightning remarks that the loader starts anew.
+        warnings.simplefilter("ignore")
+        trainer = make_trainer(callback, max_epochs=1)
+        trainer.fit(model, *loaders, ckpt_path=tmp_path / "step=2.ckpt")
+    assert [row[0] for row in sink.metrics("index")] == [2, 3]
+    assert len(sink.events("epoch_start", "train")) == len(sink.events("epoch_end", "train")) == 1
 
 
 def test_fitting_twice_goes_on_in_one_log(sink, callback, make_trainer, model, loaders):
