@@ -9,7 +9,7 @@ from typing import Any
 from hydra.utils import get_object, instantiate
 from lightning import LightningDataModule, LightningModule, Trainer
 from lightning.pytorch.callbacks import Callback, ModelCheckpoint
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
 from provrunner.errors import ConfigError
 
@@ -68,27 +68,24 @@ def build_trainer(config: DictConfig, folder: Path, *callbacks: Callback) -> Tra
         folder: the run's own folder; checkpoints go to `checkpoints/` in it.
         callbacks: further callbacks, called first.
     """
-    settings = OmegaConf.to_container(config.trainer, resolve=True)
-    configured = dict(dict(settings).pop("callbacks", None) or {})
-    options: dict[str, Any] = {"callbacks": [*callbacks]}
-    options["callbacks"] += [
-        _callback(spec, folder) for spec in configured.values() if spec is not None
-    ]
-    if config.trainer.get("default_root_dir") is None:
-        options["default_root_dir"] = str(folder)
-    bare = OmegaConf.create({key: value for key, value in settings.items() if key != "callbacks"})
-    trainer = instantiate(bare, **options)
-    if not hasattr(trainer, "fit"):
-        raise ConfigError(f"trainer._target_: {config.trainer._target_} is no Trainer")
+    settings: dict[str, Any] = dict(config.trainer)
+    configured = settings.pop("callbacks", None) or {}
+    ours = [_callback(spec, folder) for spec in configured.values() if spec is not None]
+    if settings.get("default_root_dir") is None:
+        settings["default_root_dir"] = str(folder)
+    trainer = instantiate(settings, callbacks=[*callbacks, *ours])
+    if not isinstance(trainer, Trainer):
+        raise ConfigError(f"trainer._target_: {config.trainer._target_} is no lightning.Trainer")
     return trainer
 
 
-def _callback(spec: dict[str, Any], folder: Path) -> Callback:
-    target = get_object(spec["_target_"])
+def _callback(spec: DictConfig, folder: Path) -> Callback:
+    target = get_object(spec._target_)
     extra: dict[str, Any] = {}
     if isinstance(target, type) and issubclass(target, ModelCheckpoint) and not spec.get("dirpath"):
         extra["dirpath"] = str(folder / "checkpoints")
-    return instantiate(spec, **extra)
+    callback: Callback = instantiate(spec, **extra)
+    return callback
 
 
 def _from_data(spec: DictConfig, data: LightningDataModule) -> dict[str, Any]:

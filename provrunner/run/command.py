@@ -6,8 +6,10 @@ import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import cast
 
 import hydra
+from hydra._internal.hydra import Hydra
 from hydra._internal.utils import get_args_parser
 from hydra.core.global_hydra import GlobalHydra
 
@@ -47,7 +49,8 @@ def start(words: Sequence[str]) -> Outcome | None:
         with hydra.initialize_config_dir(
             str(package_conf()), job_name="provrunner", version_base=_VERSION_BASE
         ):
-            outcome: Outcome = GlobalHydra.instance().hydra.multirun(
+            engine = cast("Hydra", GlobalHydra.instance().hydra)
+            outcome: Outcome = engine.multirun(
                 config_name=CONFIG_NAME,
                 task_function=run_task,
                 overrides=args.overrides,

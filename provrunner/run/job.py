@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import cast
 
 from omegaconf import DictConfig
 
@@ -23,7 +24,7 @@ def run_task(config: DictConfig) -> str:
 
     folder = Path(config.run.folder)
     plan = read_plan(folder)
-    hydra_config = HydraConfig.get()
+    hydra_config = cast("DictConfig", HydraConfig.get())
     own = own_config(config)
     axes = {axis.name for axis in plan.hyperparameters} | {"seed"}
     spec = RunSpec(

@@ -11,6 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+import pyarrow as pa
 import pyarrow.compute as pc
 from rich.console import Console, Group
 from rich.live import Live
@@ -168,9 +169,9 @@ class Progress:
         return Group(head, *lines)
 
 
-def _objective(rows: object, objective: Objective, *, at: str | None = None) -> float | None:
+def _objective(rows: pa.Table, objective: Objective, *, at: str | None = None) -> float | None:
     """Return a run's objective among rows of its metrics, None where it has no finite value."""
-    chosen = rows.filter(pc.equal(rows["name"], objective.metric))["value"]  # type: ignore[attr-defined]
+    chosen = rows.filter(pc.equal(rows["name"], objective.metric))["value"]
     values = [value for value in chosen.to_pylist() if value is not None and math.isfinite(value)]
     if not values:
         return None

@@ -62,7 +62,7 @@ def _execute(spec: RunSpec, folder: Path, *, reraise: bool = False) -> RunStatus
     )
     with raise_on_stop():
         try:
-            metrics = _train(spec, folder, sink, callback)
+            metrics = _train(spec, folder, callback)
         except Stopped as stop:
             callback.close(RunStatus.INTERRUPTED, str(stop))
             raise
@@ -77,15 +77,12 @@ def _execute(spec: RunSpec, folder: Path, *, reraise: bool = False) -> RunStatus
         return status
 
 
-def _train(
-    spec: RunSpec, folder: Path, sink: ArrowSink, callback: ProvenanceCallback
-) -> Mapping[str, float]:
+def _train(spec: RunSpec, folder: Path, callback: ProvenanceCallback) -> Mapping[str, float]:
     """Fit, then test; return the last value of every metric that the fit logged."""
     seed_run(spec.point.seed)
     data = build_data(spec.config)
     module = build_module(spec.config, data)
     trainer = build_trainer(spec.config, folder, callback)
-    sink.ranks = trainer.world_size
     if trainer.world_size > 1:
         set_joined_run(spec.to_joined())
     trainer.fit(module, datamodule=data)
@@ -116,9 +113,9 @@ def _verdict(plan: Plan, metrics: Mapping[str, float]) -> tuple[RunStatus, str |
 
 def _write_config(folder: Path, spec: RunSpec) -> None:
     resolved = redact_value("", OmegaConf.to_container(spec.config, resolve=True))
-    (folder / "config.yaml").write_text(OmegaConf.to_yaml(OmegaConf.create(resolved)))
+    (folder / "config.yaml").write_text(OmegaConf.to_yaml(resolved))
     words = [redact_override(word) for word in spec.overrides]
-    (folder / "overrides.yaml").write_text(OmegaConf.to_yaml(OmegaConf.create(words)))
+    (folder / "overrides.yaml").write_text(OmegaConf.to_yaml(words))
 
 
 def _options(config: DictConfig) -> CaptureOptions:

@@ -7,8 +7,13 @@ import warnings
 __all__ = ["seed_run"]
 
 
-def seed_run(seed: int) -> None:
-    """Seed Python, NumPy and torch, and the workers of every DataLoader made afterwards."""
+def seed_run(seed: int | None) -> None:
+    """Seed Python, NumPy and torch, and the workers of every DataLoader made afterwards.
+
+    None leaves all of them as they are.
+    """
+    if seed is None:
+        return
     from lightning.fabric.utilities.seed import seed_everything
 
     with warnings.catch_warnings():
