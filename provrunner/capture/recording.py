@@ -139,28 +139,33 @@ class Recording:
 
     def close(self, status: RunStatus, reason: str | None) -> None:
         """Write what is left, leave the trainer as it was found, and seal the log."""
-        self.open_early()
-        self.finish_stage()
-        self.event("resources", "", read_resources())
-        self.guard.call(self._find_sources, [])
-        self.watch.detach()
-        if self._checkpoints is not None:
-            self._checkpoints.detach()
-        self.event(
-            "overhead",
-            "",
-            {
-                "hook_s": self.guard.seconds,
-                "events": self.recorder.events + 1,
-                "metric_rows": self.recorder.metric_rows,
-                "dropped": self.recorder.dropped,
-            },
-        )
-        self.recorder.close(status, reason)
+        if not self.is_open:
+            # The run ended before there was a trainer.
+            self.recorder.open(0)
+            self.is_open = True
+        try:
+            self.guard.call(self._finish)
+        finally:
+            self.recorder.close(status, reason)
 
     def _report_failure(self, hook: str, error: Exception) -> None:
         data = {"error": f"{type(error).__name__}: {error}", "hook": hook}
         self.event("capture_failed", hook, data)
+
+    def _finish(self) -> None:
+        self.watch.detach()
+        if self._checkpoints is not None:
+            self._checkpoints.detach()
+        self.guard.call(self.finish_stage)
+        self.guard.call(self._find_sources, [])
+        self.event("resources", "", read_resources())
+        cost = {
+            "hook_s": self.guard.seconds,
+            "events": self.recorder.events + 1,
+            "metric_rows": self.recorder.metric_rows,
+            "dropped": self.recorder.dropped,
+        }
+        self.event("overhead", "", cost)
 
     def _after_batch(self) -> None:
         if self._pending_model is not None:

@@ -331,6 +331,19 @@ def test_a_run_that_ended_before_its_trainer_is_closed_with_its_status(sink):
     assert (sink.rank, sink.closed) == (0, ("failed", "no data"))
 
 
+@pytest.mark.filterwarnings("ignore:provrunner could not capture all:RuntimeWarning")
+def test_a_flush_that_fails_does_not_keep_the_log_from_its_seal(sink, make_trainer, model, loaders):
+    def fail():
+        raise OSError(5, "Input/output error")
+
+    callback = ProvenanceCallback(sink)
+    fit(callback, make_trainer, model, loaders, max_epochs=1)
+    sink.flush = fail
+    callback.close()
+    assert sink.closed == ("finished", None)
+    assert len(sink.events("overhead")) == 1
+
+
 def test_a_callback_that_nobody_used_writes_nothing(sink):
     ProvenanceCallback(sink).close()
     assert (sink.rank, sink.records, sink.closed) == (None, [], None)
