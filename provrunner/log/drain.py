@@ -7,12 +7,12 @@ import logging
 import threading
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from provrunner.log.columns import EventRow, event_batch, event_row, metric_batches
 from provrunner.log.journal import Arena, Journal, Moment
+from provrunner.log.outage import Drops, Outage, gap_event
 from provrunner.log.rankreader import RankReader
 from provrunner.log.reader import live_segments
 from provrunner.log.seal import seal_log
@@ -27,38 +27,9 @@ BATCH_ROWS = 1000
 _TICK_S = 1.0
 _WAIT_S = 4.0
 _SYNC_S = 30.0
-_LONGEST_PAUSE_S = 30.0
 _RANKS_S = 4.0
 _LAST_TRIES_S = (0.0, 0.05, 0.2)
 _LOGGER = logging.getLogger("provrunner.log")
-
-
-@dataclass(slots=True)
-class _Outage:
-    """A time in which the disk took nothing."""
-
-    reason: str
-    began: float
-    pause: float = 0.25
-    next_try: float = 0.0
-
-    def postpone(self) -> None:
-        self.pause = min(2 * self.pause, _LONGEST_PAUSE_S)
-        self.next_try = time.monotonic() + self.pause
-
-
-@dataclass(slots=True)
-class _Drops:
-    """Metric rows that found no room."""
-
-    count: int = 0
-    first_step: int | None = None
-    last_step: int | None = None
-
-    def add(self, count: int, step: int) -> None:
-        self.count += count
-        self.first_step = step if self.first_step is None else self.first_step
-        self.last_step = step
 
 
 class Drain:
@@ -93,8 +64,8 @@ class Drain:
         self._seq = before.rows.get("events", 0)
         self._events: list[EventRow] = []
         self._tensors: list[tuple[dict[str, Any], Moment]] = []
-        self._outage: _Outage | None = None
-        self._drops = _Drops()
+        self._outage: Outage | None = None
+        self._drops = Drops()
         self._requests: list[threading.Event] = []
         self._end: tuple[RunStatus, str | None] | None = None
         self._waiting_since: float | None = None
@@ -273,25 +244,15 @@ class Drain:
                 error,
             )
         if self._outage is None:
-            self._outage = _Outage(str(error), time.monotonic())
+            self._outage = Outage(str(error), time.monotonic())
         self._outage.postpone()
 
     def _declare_gap(self) -> None:
         outage, self._outage = self._outage, None
         with self.lock:
-            drops, self._drops = self._drops, _Drops()
-            if outage is None and not drops.count:
-                return
-            reason = "more than 16 MiB waited for the disk"
-            if outage is not None:
-                reason = f"{outage.reason}; {time.monotonic() - outage.began:.1f} s"
-            data = {
-                "count": drops.count,
-                "first_step": drops.first_step,
-                "last_step": drops.last_step,
-                "reason": reason,
-            }
-            self.add_events([Event("gap", "metrics", data)])
+            drops, self._drops = self._drops, Drops()
+            if (event := gap_event(drops, outage)) is not None:
+                self.add_events([event])
 
     def _finish(self, status: RunStatus, reason: str | None) -> None:
         for pause in _LAST_TRIES_S:

@@ -13,28 +13,29 @@ import os
 import struct
 import zlib
 from collections import deque
-from collections.abc import Mapping, Sequence
-from dataclasses import astuple, dataclass
+from collections.abc import Mapping
+from dataclasses import astuple
 from pathlib import Path
 
-import numpy as np
+from provrunner.log.columns import EventRow, fit_text
+from provrunner.log.records import (
+    BODY,
+    BODY_HEAD,
+    DEFINITION,
+    END,
+    EVENT,
+    FRAME,
+    HEADER,
+    MAGIC,
+    STEP_BYTES,
+    JournalRows,
+    read_arena,
+)
 
-from provrunner.log.columns import EventRow, NameSet, StepRows, fit_text
-
-__all__ = ["Arena", "Journal", "JournalRows", "parse_journal", "read_arena", "read_journal"]
+__all__ = ["Arena", "Journal", "Moment"]
 
 ARENA_BYTES = 256 << 10
 LIMIT_BYTES = 16 << 20
-_MAGIC = b"PRVJRNL1"
-_HEADER = struct.Struct("<8sQQ")  # magic, size of the arena, row number at its first record
-_FRAME = struct.Struct("<II")  # length of the record, CRC-32 of what follows
-_BODY = "<QIiqq"  # row, name set or kind, epoch, step, time in microseconds
-_BODY_HEAD = struct.Struct("<QI")
-_STEP_BYTES = _FRAME.size + struct.calcsize(_BODY)
-_END = b"\0\0\0\0"  # the length of no record
-_DEFINITION = 0x80000000
-_EVENT = 0xFFFFFFFF
-
 Moment = tuple[int, int, int, str]
 """Epoch, step, time in microseconds and stage of what a step logged."""
 
@@ -56,26 +57,12 @@ class Arena:
         self.memory = memory
         self.size = len(memory)
         self.home = home
-        self.used = _HEADER.size
+        self.used = HEADER.size
         self.rows = 0
 
     def read(self) -> JournalRows:
         """Read the records; the rows hold a copy, so that the arena can be used again."""
-        return read_arena(memoryview(bytes(self.memory[: self.used + len(_END)])))
-
-
-@dataclass(frozen=True, slots=True)
-class JournalRows:
-    """What the records of a journal hold, in row order.
-
-    Attributes:
-        steps, events: the rows of the two tables.
-        damaged: a record is unreadable though newer ones follow it; no kill does that.
-    """
-
-    steps: tuple[StepRows, ...] = ()
-    events: tuple[EventRow, ...] = ()
-    damaged: bool = False
+        return read_arena(memoryview(bytes(self.memory[: self.used + len(END)])))
 
 
 class Journal:
@@ -143,7 +130,7 @@ class Journal:
             self._full.append(arena)
             return self.append(values, moment) if self._next_arena(size) else 0
         body = packer.pack(self.row, number, epoch, step, time_us, *values.values())
-        arena.memory[start:end] = _FRAME.pack(size - 4, zlib.crc32(body)) + body + _END
+        arena.memory[start:end] = FRAME.pack(size - 4, zlib.crc32(body)) + body + END
         arena.used = end - 4
         arena.rows += count
         self.row += count
@@ -152,11 +139,11 @@ class Journal:
     def append_event(self, row: EventRow) -> bool:
         """Keep an event whose stream cannot be written; False when there is no room at all."""
         payload = json.dumps(astuple(row), ensure_ascii=False).encode("utf-8", "backslashreplace")
-        return self._append_text(_EVENT, payload)
+        return self._append_text(EVENT, payload)
 
     def take(self) -> list[Arena]:
         """Hand over the arenas that hold rows, oldest first; they stay until they are freed."""
-        if self._active.used > _HEADER.size and self._free:
+        if self._active.used > HEADER.size and self._free:
             self._full.append(self._active)
             self._activate(self._free.pop())
         return list(self._full)
@@ -182,38 +169,38 @@ class Journal:
         # name sets are defined again in each arena: it can be read, and freed, alone
         self._sets.clear()
         self._active = arena
-        arena.memory[: _HEADER.size] = _HEADER.pack(_MAGIC, arena.size, self.row)
+        arena.memory[: HEADER.size] = HEADER.pack(MAGIC, arena.size, self.row)
 
     def _append_new(self, key: tuple[str, ...], values: Mapping[str, float], moment: Moment) -> int:
-        packer = struct.Struct(f"{_BODY}{len(values)}d")
+        packer = struct.Struct(f"{BODY}{len(values)}d")
         packer.pack(0, 0, *moment[:3], *values.values())
-        size = _STEP_BYTES + 8 * len(values) + len(_END)
+        size = STEP_BYTES + 8 * len(values) + len(END)
         texts = [fit_text(text).decode() for text in key]
         payload = json.dumps(texts, ensure_ascii=False).encode()
-        if not self._append_text(_DEFINITION, payload, room=size):
+        if not self._append_text(DEFINITION, payload, room=size):
             return 0
         self._sets[key] = (len(self._sets), packer, size, len(values))
         return self.append(values, moment)
 
     def _append_text(self, kind: int, payload: bytes, *, room: int = 0) -> bool:
-        payload += b"\0" * (-(len(payload) + _BODY_HEAD.size) % 8)
-        size = _FRAME.size + _BODY_HEAD.size + len(payload) + 4
+        payload += b"\0" * (-(len(payload) + BODY_HEAD.size) % 8)
+        size = FRAME.size + BODY_HEAD.size + len(payload) + 4
         if self._active.used + size + room > self._active.size:
             self._full.append(self._active)
             if not self._next_arena(size + room):
                 return False
-        if kind == _DEFINITION:
+        if kind == DEFINITION:
             kind += len(self._sets)
         arena = self._active
-        body = _BODY_HEAD.pack(self.row, kind) + payload
-        frame = _FRAME.pack(size - 4, zlib.crc32(body))
-        arena.memory[arena.used : arena.used + size] = frame + body + _END
+        body = BODY_HEAD.pack(self.row, kind) + payload
+        frame = FRAME.pack(size - 4, zlib.crc32(body))
+        arena.memory[arena.used : arena.used + size] = frame + body + END
         arena.used += size - 4
         return True
 
     def _next_arena(self, size: int) -> bool:
         """Use another arena with room for a record, now that the one in use is among the full."""
-        needed = size + _HEADER.size
+        needed = size + HEADER.size
         for arena in self._free:
             if arena.size >= needed:
                 self._free.remove(arena)
@@ -239,158 +226,16 @@ class Journal:
         return Arena(memory, self._home)
 
 
-def read_journal(path: Path) -> JournalRows:
-    """Read the rows of a journal file, which may be live; empty where there is none."""
-    try:
-        with path.open("rb", buffering=0) as file:
-            data = file.readall()
-    except FileNotFoundError:
-        return JournalRows()
-    return parse_journal(memoryview(data or b""))
-
-
-def parse_journal(data: memoryview) -> JournalRows:
-    """Read the rows of all arenas of a journal, sorted by row number."""
-    steps: list[StepRows] = []
-    events: list[EventRow] = []
-    start = 0
-    damaged = False
-    while start + _HEADER.size <= len(data):
-        magic, size, _ = _HEADER.unpack_from(data, start)
-        if magic != _MAGIC or size <= _HEADER.size or size % 8:
-            break
-        rows = read_arena(data[start : start + size])
-        steps.extend(rows.steps)
-        events.extend(rows.events)
-        damaged |= rows.damaged
-        start += size
-    steps.sort(key=lambda part: part.first_row)
-    events.sort(key=lambda row: row.seq)
-    return JournalRows(tuple(steps), tuple(events), damaged)
-
-
-def read_arena(data: memoryview) -> JournalRows:
-    """Read the records of one arena up to the first that is torn or older than those before it."""
-    sets: dict[int, NameSet] = {}
-    parts: list[tuple[int, int, int, int]] = []  # first row, name set, offset, steps
-    events: list[EventRow] = []
-    at = _HEADER.size
-    expected: int | None = None
-    while (record := _record(data, at)) is not None:
-        size, row, kind = record
-        if expected not in (None, row):
-            break
-        expected = row
-        try:
-            if kind == _EVENT:
-                events.append(_event(_payload(data, at, size)))
-            elif kind >= _DEFINITION:
-                sets[kind - _DEFINITION] = _name_set(_payload(data, at, size))
-            else:
-                expected += _add_step(parts, sets, (at, size, row, kind))
-        except (ValueError, TypeError, KeyError, AttributeError):
-            break  # right checksum, wrong content: forged
-        at += size
-    oldest = _HEADER.unpack_from(data)[2] if expected is None else expected
-    damaged = _has_newer(data, at, oldest)
-    return JournalRows(_step_rows(data, parts, sets), tuple(events), damaged)
-
-
-def _has_newer(data: memoryview, start: int, row: int) -> bool:
-    """Say whether a whole record with a row number of at least `row` follows after `start`."""
-    if bytes(data[start : start + len(_END)]) == _END:
-        return False
-    words = np.frombuffer(data[start + 8 : len(data) - len(data) % 8], "<u4")
-    places = start + 8 + 8 * np.flatnonzero(words[::2])
-    records = (_record(data, at) for at in places.tolist())
-    return any(record is not None and record[1] >= row for record in records)
-
-
-def _add_step(
-    parts: list[tuple[int, int, int, int]],
-    sets: Mapping[int, NameSet],
-    record: tuple[int, int, int, int],
-) -> int:
-    """Add a step to the run of steps it continues, or begin one; return its rows."""
-    at, size, row, kind = record
-    count = len(sets[kind].names)
-    if size != _STEP_BYTES + 8 * count:
-        raise ValueError(f"a record of {size} bytes for {count} values")
-    if parts and parts[-1][1] == kind and parts[-1][2] + parts[-1][3] * size == at:
-        first, _, offset, steps = parts[-1]
-        parts[-1] = (first, kind, offset, steps + 1)
-    else:
-        parts.append((row, kind, at, 1))
-    return count
-
-
-def _record(data: memoryview, at: int) -> tuple[int, int, int] | None:
-    """Return size, row and kind of the record at `at`; None where there is no whole one."""
-    if at + _FRAME.size + _BODY_HEAD.size > len(data):
-        return None
-    size, checksum = _FRAME.unpack_from(data, at)
-    if size < _FRAME.size + _BODY_HEAD.size or at + size > len(data):
-        return None
-    if zlib.crc32(data[at + _FRAME.size : at + size]) != checksum:
-        return None
-    row, kind = _BODY_HEAD.unpack_from(data, at + _FRAME.size)
-    return size, row, kind
-
-
-def _payload(data: memoryview, at: int, size: int) -> bytes:
-    return bytes(data[at + _FRAME.size + _BODY_HEAD.size : at + size]).rstrip(b"\0")
-
-
-def _event(payload: bytes) -> EventRow:
-    seq, time_us, mono_ns, step, epoch, kind, subject, data = json.loads(payload)
-    return EventRow(
-        int(seq),
-        int(time_us),
-        int(mono_ns),
-        None if step is None else int(step),
-        None if epoch is None else int(epoch),
-        str(kind),
-        str(subject),
-        str(data),
-    )
-
-
-def _name_set(payload: bytes) -> NameSet:
-    stage, *names = json.loads(payload)
-    return NameSet(stage.encode(), tuple(name.encode() for name in names))
-
-
-def _step_rows(
-    data: memoryview, parts: Sequence[tuple[int, int, int, int]], sets: Mapping[int, NameSet]
-) -> tuple[StepRows, ...]:
-    made = []
-    for first, kind, offset, steps in parts:
-        names = sets[kind]
-        layout = np.dtype(
-            [
-                ("frame", "<u8"),
-                ("row", "<u8"),
-                ("set", "<u4"),
-                ("epoch", "<i4"),
-                ("step", "<i8"),
-                ("time", "<i8"),
-                ("values", "<f8", (len(names.names),)),
-            ]
-        )
-        made.append(StepRows(first, names, np.frombuffer(data, layout, count=steps, offset=offset)))
-    return tuple(made)
-
-
 def _map_arena(descriptor: int, offset: int, size: int) -> mmap.mmap:
     # a hole in a mapped file is SIGBUS on a full disk; allocated space is not
     os.posix_fallocate(descriptor, offset, size)
     memory = mmap.mmap(descriptor, size, offset=offset)
-    memory[: _HEADER.size] = _HEADER.pack(_MAGIC, size, 0)
+    memory[: HEADER.size] = HEADER.pack(MAGIC, size, 0)
     return memory
 
 
 def _emptied(arena: Arena) -> Arena:
-    arena.memory[_HEADER.size : _HEADER.size + 4] = _END
-    arena.used = _HEADER.size
+    arena.memory[HEADER.size : HEADER.size + 4] = END
+    arena.used = HEADER.size
     arena.rows = 0
     return arena

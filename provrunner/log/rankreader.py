@@ -9,9 +9,9 @@ import pyarrow as pa
 
 from provrunner.log.columns import EventRow, StepRows, event_batch, metric_batches
 from provrunner.log.folder import journal_name, stream_name
-from provrunner.log.journal import JournalRows, read_journal
 from provrunner.log.liveness import Owner, is_alive
 from provrunner.log.messages import Damage
+from provrunner.log.records import JournalRows, read_journal
 from provrunner.log.streamreader import StreamReader
 
 __all__ = ["RankReader"]

@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from provrunner.log.columns import EventRow
-from provrunner.log.journal import Journal, read_journal
+from provrunner.log.journal import Journal
+from provrunner.log.records import read_journal
 
 
 @pytest.fixture
