@@ -139,10 +139,7 @@ class Recording:
 
     def close(self, status: RunStatus, reason: str | None) -> None:
         """Write what is left, leave the trainer as it was found, and seal the log."""
-        if not self.is_open:
-            # The run ended before there was a trainer.
-            self.recorder.open(0)
-            self.is_open = True
+        self.open_early()
         try:
             self.guard.call(self._finish)
         finally:
