@@ -344,6 +344,13 @@ def test_a_flush_that_fails_does_not_keep_the_log_from_its_seal(sink, make_train
     assert len(sink.events("overhead")) == 1
 
 
+def test_a_failure_before_any_trainer_is_recorded(sink):
+    callback = ProvenanceCallback(sink, context=RunContext(owns_end=True))
+    callback.fail(FileNotFoundError("data.csv"))
+    assert sink.events("exception")[0].data["message"] == "data.csv"
+    assert sink.closed == ("failed", "FileNotFoundError: data.csv")
+
+
 def test_a_callback_that_nobody_used_writes_nothing(sink):
     ProvenanceCallback(sink).close()
     assert (sink.rank, sink.records, sink.closed) == (None, [], None)
