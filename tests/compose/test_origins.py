@@ -17,16 +17,19 @@ def leaves_of(
 
 
 def test_each_value_has_the_origin_that_won(work):
-    work()
+    text = (
+        "# @package _global_\ntrainer: {max_epochs: 20}\n"
+        "sweep: {params: {optimizer.lr: 'choice(0.1, 0.2)'}, replicates: 2}\n"
+    )
+    sweep_file = str(work(conf__sweep__mine=text) / "conf/sweep/mine.yaml")
     conf = package_conf()
     leaves = leaves_of(
-        "+sweep=lr_grid",
+        "+sweep=mine",
         "optimizer.lr=0.1",
         "seed=1",
         "data.batch_size=8",
         axes=("optimizer.lr", "seed"),
     )
-    sweep_file = str(conf / "sweep/lr_grid.yaml")
     assert leaves["optimizer.lr"] == (0.1, "axis", sweep_file)
     assert leaves["seed"] == (1, "axis", sweep_file)
     assert leaves["data.batch_size"] == (8, "command line", "command line")
