@@ -7,6 +7,7 @@ from new ones by the row numbers, which only rise.
 
 from __future__ import annotations
 
+import errno
 import json
 import mmap
 import os
@@ -227,8 +228,7 @@ class Journal:
 
 
 def _map_arena(descriptor: int, offset: int, size: int) -> mmap.mmap:
-    # a hole in a mapped file is SIGBUS on a full disk; allocated space is not
-    os.posix_fallocate(descriptor, offset, size)
+    _allocate(descriptor, offset, size)
     memory = mmap.mmap(descriptor, size, offset=offset)
     memory[: HEADER.size] = HEADER.pack(MAGIC, size, 0)
     return memory
@@ -239,3 +239,15 @@ def _emptied(arena: Arena) -> Arena:
     arena.used = HEADER.size
     arena.rows = 0
     return arena
+
+
+def _allocate(descriptor: int, offset: int, size: int) -> None:
+    """Give a stretch of a file room on the disk: a mapped hole on a full one is SIGBUS."""
+    try:
+        os.posix_fallocate(descriptor, offset, size)
+    except OSError as error:
+        if error.errno not in (errno.EOPNOTSUPP, errno.EINVAL):
+            raise
+        written = os.pwrite(descriptor, bytes(size), offset)
+        if written < size:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)) from error

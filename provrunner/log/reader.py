@@ -118,6 +118,7 @@ class LogFollower:
     def __init__(self, run_folder: Path, table: str = "metrics"):
         self._run_folder = run_folder
         self._table = table
+        self._seal: Seal | None = None
         self._ranks: dict[int, RankReader] = {}
 
     def poll(self) -> pa.Table:
@@ -132,7 +133,8 @@ class LogFollower:
     def _poll(self) -> pa.Table:
         log = _log_of(self._run_folder)
         seal = seal_of(log, self._table)
-        tables = [] if seal is None else self._sealed_rows(log, seal)
+        tables = [] if seal in (None, self._seal) else self._sealed_rows(log, seal)
+        self._seal = seal
         for rank, segments in live_segments(log, self._table, seal).items():
             reader = self._ranks.setdefault(rank, RankReader(log, self._table, rank))
             tables.extend(_with_run(reader, reader.poll(segments), log))

@@ -45,6 +45,18 @@ def test_the_file_is_allocated_in_full_before_it_is_mapped(path):
     assert stat.st_blocks * 512 >= stat.st_size
 
 
+def test_a_file_system_that_cannot_allocate_gets_zeros_instead(path, monkeypatch):
+    def refuse(*where: int) -> None:
+        raise OSError(errno.EOPNOTSUPP, "Operation not supported")
+
+    monkeypatch.setattr(os, "posix_fallocate", refuse)
+    journal = Journal(path)
+    journal.append({"a": 1.0}, (0, 0, 0, "fit"))
+    assert path.stat().st_blocks * 512 >= 2 * 256 * 1024
+    assert rows_of(path) == [(0, (b"a",), [[1.0]])]
+    journal.close()
+
+
 def test_a_torn_record_ends_the_journal_and_is_no_damage(path):
     journal = Journal(path)
     for step in range(3):
