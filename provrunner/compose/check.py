@@ -16,6 +16,7 @@ from provrunner.compose.expected import admits, describe, is_like
 from provrunner.compose.load import compose_config, config_keys, group_options, parse_overrides
 from provrunner.compose.mistakes import explain_interpolation
 from provrunner.compose.origins import source_of
+from provrunner.compose.resolvers import hydra_resolvable
 from provrunner.compose.settings import check_settings
 from provrunner.compose.targets import annotation_of, check_target, find_target, target_nodes
 from provrunner.compose.values import to_override
@@ -43,13 +44,14 @@ def check_sweep(cfg: DictConfig, arguments: Sequence[str], plan: Plan) -> None:
     Raises:
         ConfigError: the first mistake: what, where, what was expected, and the nearest name.
     """
-    check_settings(cfg)
-    _check_overrides(cfg, arguments)
-    seen: set[str] = set()
-    for point in _covering(plan):
-        base = _base(cfg, arguments, plan, point)
-        config = _with_values(base, arguments, plan, point)
-        _check_built(config, base.get("hydra"), seen)
+    with hydra_resolvable(cfg):
+        check_settings(cfg)
+        _check_overrides(cfg, arguments)
+        seen: set[str] = set()
+        for point in _covering(plan):
+            base = _base(cfg, arguments, plan, point)
+            config = _with_values(base, arguments, plan, point)
+            _check_built(config, base.get("hydra"), seen)
 
 
 def _check_overrides(cfg: DictConfig, arguments: Sequence[str]) -> None:

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from omegaconf import OmegaConf
+import copy
+from collections.abc import Iterator
+from contextlib import contextmanager
 
-__all__ = ["min_or_max", "register_resolvers"]
+from hydra.core.hydra_config import HydraConfig
+from omegaconf import DictConfig, OmegaConf
+
+__all__ = ["hydra_resolvable", "min_or_max", "register_resolvers"]
 
 
 def min_or_max(direction: str) -> str:
@@ -20,3 +25,20 @@ def min_or_max(direction: str) -> str:
 def register_resolvers() -> None:
     """Make `${min_or_max:...}` known to OmegaConf; may be called any number of times."""
     OmegaConf.register_new_resolver("min_or_max", min_or_max, replace=True)
+
+
+@contextmanager
+def hydra_resolvable(cfg: DictConfig) -> Iterator[None]:
+    """Let `${hydra:...}` be resolved inside the block, as it will be in a run.
+
+    Args:
+        cfg: a configuration with Hydra's node; without one, nothing changes.
+    """
+    holder = HydraConfig.instance()
+    before = holder.cfg
+    if before is None and "hydra" in cfg:
+        holder.set_config(copy.deepcopy(cfg))
+    try:
+        yield
+    finally:
+        holder.cfg = before

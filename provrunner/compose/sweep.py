@@ -17,6 +17,7 @@ from provrunner.compose.declaration import Declaration, read_declaration
 from provrunner.compose.load import group_options, parse_overrides
 from provrunner.compose.mistakes import explain_interpolation
 from provrunner.compose.origins import source_of
+from provrunner.compose.resolvers import hydra_resolvable
 from provrunner.compose.values import to_override
 from provrunner.errors import ConfigError
 from provrunner.ids import canonical_json, digest, run_id, trial_id
@@ -51,24 +52,22 @@ def build_plan(
     Raises:
         ConfigError: the sweep cannot be planned as declared.
     """
+    with hydra_resolvable(cfg):
+        return _build_plan(cfg, arguments, sweep_id, created, tuple(command))
+
+
+def _build_plan(
+    cfg: DictConfig, arguments: Sequence[str], sweep_id: str, created: str, command: tuple[str, ...]
+) -> Plan:
     declared = read_declaration(cfg, arguments)
     axes = _axes(declared, arguments)
     given = _given_seeds(axes.pop("seed", None))
     replicates = len(given) or declared.replicates
     _check_size(declared, axes, replicates, is_confirmed=cfg.get("yes") is True)
     base = _base_seed(cfg, replicates)
-    points: list[Point] = []
-    for values in _trials(declared, axes):
-        trial = trial_id(values)
-        for replicate in range(replicates):
-            seed = base + replicate
-            if given:
-                seed = given[replicate]
-            elif declared.seeds == "independent":
-                seed = _independent_seed(base, replicate, trial)
-            number = len(points)
-            name = run_id(number, values, seed)
-            points.append(Point(number, name, trial, replicate, seed, values))
+    seeds = given or tuple(base + replicate for replicate in range(replicates))
+    is_independent = declared.seeds == "independent" and not given
+    points = _points(_trials(declared, axes), seeds, base if is_independent else None)
     return Plan(
         sweep_id=sweep_id,
         name=_name(declared, cfg),
@@ -76,10 +75,10 @@ def build_plan(
         objective=declared.objective,
         design=declared.design if axes else "single",
         hyperparameters=tuple(_hyperparameter(axis, cfg) for axis in axes.values()),
-        points=tuple(points),
+        points=points,
         replicates=replicates,
-        seeds="common" if given else declared.seeds,
-        command=tuple(command),
+        seeds="independent" if is_independent else "common",
+        command=command,
         config_sha256=_config_digest(cfg),
     )
 
@@ -126,7 +125,28 @@ def _axes(declared: Declaration, arguments: Sequence[str]) -> dict[str, Axis]:
         points = _without(declared.points, fixed)
         return list_axes(points, declared.where) | given
     axes = file_axes(declared.params, declared.where)
+    is_sweep_file = any(one.key_or_group == "sweep" for one in plain)
+    if is_sweep_file and not axes and not given and declared.replicates == 1:
+        raise ConfigError(
+            f"{declared.where}: the sweep is empty; give sweep.params at least one axis, "
+            "such as {optimizer.lr: 'choice(0.01, 0.1)'}"
+        )
     return {name: axis for name, axis in axes.items() if name not in fixed} | given
+
+
+def _points(
+    trials: Sequence[Mapping[str, Any]], seeds: Sequence[int], base: int | None
+) -> tuple[Point, ...]:
+    """Number the runs; with a base seed, each derives its own from base, replicate and trial."""
+    points: list[Point] = []
+    for values in trials:
+        trial = trial_id(values)
+        for replicate, common in enumerate(seeds):
+            seed = common if base is None else _independent_seed(base, replicate, trial)
+            number = len(points)
+            name = run_id(number, values, seed)
+            points.append(Point(number, name, trial, replicate, seed, values))
+    return tuple(points)
 
 
 def _without(points: Sequence[Mapping[str, Any]], fixed: set[str]) -> list[dict[str, Any]]:

@@ -55,6 +55,7 @@ _STOP = "lightning.pytorch.callbacks.EarlyStopping"
         [f"+trainer.callbacks.stop={{_target_: {_STOP}, monitor: val/loss}}"],
         ["+x=0.3", "optimizer.lr=${x}"],
         ["+task.loss={_target_: torch.nn.CrossEntropyLoss}"],
+        ["reason=${hydra:runtime.cwd}"],
         ["data.scale=true,false", "model.activation=relu,tanh"],
     ],
 )
@@ -173,7 +174,8 @@ def test_a_misspelt_key_in_a_sweep_file_is_told_with_the_file(work):
 
 
 def test_a_key_at_the_root_of_a_sweep_file_that_nothing_reads_is_refused(work):
-    folder = work(conf__sweep__mine="# @package _global_\ntrianer: {max_epochs: 3}\n")
+    text = "# @package _global_\ntrianer: {max_epochs: 3}\nsweep: {replicates: 2}\n"
+    folder = work(conf__sweep__mine=text)
     with pytest.raises(ConfigError) as caught:
         check("+sweep=mine")
     assert str(caught.value) == (

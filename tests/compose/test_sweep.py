@@ -242,6 +242,14 @@ def test_more_than_a_thousand_runs_are_planned_once_confirmed():
     assert len(plan_of("trainer.max_epochs=range(1,1002)", "yes=true").points) == 1001
 
 
+def test_a_sweep_file_without_an_axis_or_replicates_is_empty(work):
+    work(conf__sweep__mine="# @package _global_\nsweep: {name: mine}\n")
+    with pytest.raises(ConfigError, match=r"mine\.yaml: the sweep is empty"):
+        plan_of("+sweep=mine")
+    assert len(plan_of("+sweep=mine", "sweep.replicates=2").points) == 2
+    assert len(plan_of("+sweep=mine", "model.width=8,16").points) == 2
+
+
 def test_a_mistake_in_a_sweep_file_is_told_with_the_file(work):
     folder = work(conf__sweep__mine=_GRID.replace("direction: minimize", "direction: minimise"))
     with pytest.raises(ConfigError) as caught:
