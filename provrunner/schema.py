@@ -266,8 +266,8 @@ class StepMetrics:
 class Sink(Protocol):
     """Where capture puts what it saw: the Arrow writer in life, a list in tests."""
 
-    def open(self, rank: int) -> None:
-        """Make ready for the events of one rank."""
+    def open(self, rank: int, ranks: int = 1) -> None:
+        """Make ready for the events of one rank of so many."""
 
     def write(self, records: Sequence[Event | StepMetrics]) -> None:
         """Take records in order; never raises for what the disk does."""

@@ -42,9 +42,9 @@ class Recorder:
         """Say whether events of a kind and name would be written."""
         return self._options.keeps(kind, name)
 
-    def open(self, rank: int) -> None:
+    def open(self, rank: int, ranks: int = 1) -> None:
         """Make the sink ready for one rank."""
-        self._sink.open(rank)
+        self._sink.open(rank, ranks)
 
     def event(
         self,

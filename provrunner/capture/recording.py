@@ -71,7 +71,7 @@ class Recording:
     def open(self, trainer: Trainer, model: LightningModule) -> None:
         """Open the sink, and describe what is known before the first batch."""
         self._rank = trainer.global_rank
-        self.recorder.open(self._rank)
+        self.recorder.open(self._rank, trainer.world_size)
         self.is_open = True
         if self._rank > 0:
             return

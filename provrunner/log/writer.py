@@ -38,7 +38,6 @@ class ArrowSink:
         run_folder: `runs/<run_id>`; its `log` folder is made.
         sweep_id: name of the sweep's folder, kept in the log.
         run_id: the run's id, kept in the log.
-        ranks: processes that log this run; rank 0 waits for the others before it seals.
         strict: raise `LogError` from the next call when the disk fails.
         segment: number of the segment; by default the next that is free.
 
@@ -64,13 +63,11 @@ class ArrowSink:
         *,
         sweep_id: str,
         run_id: str,
-        ranks: int = 1,
         strict: bool = False,
         segment: int | None = None,
     ):
         self._log = log_folder(Path(run_folder))
-        self._ids = {"sweep_id": sweep_id, "run_id": run_id, "ranks": str(ranks)}
-        self._ranks = ranks
+        self._ids = {"sweep_id": sweep_id, "run_id": run_id}
         self._strict = strict
         self._number = segment
         self._drain: Drain | None = None
@@ -84,8 +81,12 @@ class ArrowSink:
         """Metric rows lost so far."""
         return 0 if self._drain is None else self._drain.dropped
 
-    def open(self, rank: int) -> None:
+    def open(self, rank: int, ranks: int = 1) -> None:
         """Make the files of one rank's next segment.
+
+        Args:
+            rank: of this process.
+            ranks: processes that log this run; rank 0 waits for the others before it seals.
 
         Raises:
             LogError: they cannot be made, or a living process writes this rank.
@@ -97,7 +98,8 @@ class ArrowSink:
             before = read_before(self._log, rank)
             if self._number is not None:
                 before = replace(before, number=self._number)
-            self._drain = Drain(self._log, rank, self._ranks, before=before, ids=self._ids)
+            ids = {**self._ids, "ranks": str(ranks)}
+            self._drain = Drain(self._log, rank, ranks, before=before, ids=ids)
         except OSError as error:
             raise LogError(f"cannot write {self._log}: {error.strerror or error}") from error
         os.register_at_fork(after_in_child=functools.partial(_drop, weakref.ref(self)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import cast
 
@@ -33,10 +34,15 @@ def run_task(config: DictConfig) -> str:
         point=plan.points[config.run.number],
         config=own,
         leaves=config_leaves(own, hydra_config, axes),
-        overrides=tuple(hydra_config.overrides.task),
+        overrides=_as_given(hydra_config.overrides.task),
         launcher=str(hydra_config.launcher._target_).rpartition(".")[2],
     )
     return execute(spec).value
+
+
+def _as_given(words: Sequence[str]) -> tuple[str, ...]:
+    """Leave out what the sweeper added to tell a run its place."""
+    return tuple(word for word in words if not word.startswith("run."))
 
 
 def join_run(joined: JoinedRun) -> None:

@@ -16,7 +16,7 @@ class ListSink:
         self.rank = None
         self.closed = None
 
-    def open(self, rank):
+    def open(self, rank, ranks=1):
         self.rank = rank
 
     def write(self, records):

@@ -542,7 +542,7 @@ def test_the_log_is_closed_at_the_end_of_the_interpreter(
 
 
 class _PicklableSink:
-    def open(self, rank):
+    def open(self, rank, ranks=1):
         pass
 
     def write(self, records):

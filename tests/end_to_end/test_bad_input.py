@@ -34,15 +34,15 @@ WRONG = [
     (["+sweep=lr_grid", "sweep.replicate=3"], ["sweep.replicate", "sweep.replicates"]),
     (["model._target_=provrunner.zoo.MPL"], ["provrunner.zoo.MPL"]),
     (["+model.widht=3"], ["widht", "width"]),
-    (["data=table", "data.path=mesurements.csv", "data.target=y"], ["mesurements.csv", "measurements.csv"]),
-    (["data=table", "data.path=measurements.csv", "data.target=yeild"], ["yeild", "yield"]),
+    (["data=table", "data.path=mesures.csv", "data.target=y"], ["mesures.csv", "measures.csv"]),
+    (["data=table", "data.path=measures.csv", "data.target=yeild"], ["yeild", "yield"]),
     (["output=a_file/outputs"], ["a_file"]),
     (["folder=taken"], ["taken", "already holds", "old_sweep"]),
     (["--config-dir", "cnof"], ["cnof", "conf"]),
     (["sumary"], ["sumary", "summary"]),
     (["summary", "conf"], ["conf", "no sweep"]),
     (["summary", "takn"], ["takn", "taken"]),
-    (["report", "measurements.csv"], ["measurements.csv"]),
+    (["report", "measures.csv"], ["measures.csv"]),
     (["query", "selct 1", "taken"], ["selct"]),
     (["query", "from rnus", "taken"], ["rnus", "runs"]),
     (["lineage", "no-such-thing", "taken"], ["no-such-thing"]),
@@ -63,7 +63,7 @@ def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         head + "sweep: {name: misspelt, params: {optimizer.lrate: 'choice(0.1, 0.2)'}}\n"
     )
     (sweeps / "broken.yaml").write_text(head + "sweep: {name: broken\n  params: [\n")
-    (tmp_path / "measurements.csv").write_text("a,b,yield\n1,2,3\n2,3,4\n")
+    (tmp_path / "measures.csv").write_text("a,b,yield\n1,2,3\n2,3,4\n")
     (tmp_path / "a_file").write_text("in the way")
     (tmp_path / "taken" / "runs").mkdir(parents=True)
     write_plan(tmp_path / "taken", PLAN)
@@ -97,7 +97,10 @@ def test_wrong_input_gets_one_message_and_loses_nothing(workplace, capsys, words
 
 def test_a_process_of_its_own_says_the_same(workplace):
     ended = subprocess.run(
-        [sys.executable, "-m", "provrunner", "+sweep=lr_grd"], capture_output=True, text=True, check=False
+        [sys.executable, "-m", "provrunner", "+sweep=lr_grd"],
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert ended.returncode == 2
     assert ended.stdout == ""

@@ -40,9 +40,11 @@ def run(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def open_sink(run: Path) -> Callable[..., ArrowSink]:
-    def open_one(rank: int = 0, folder: Path = run, **options: object) -> ArrowSink:
+    def open_one(
+        rank: int = 0, folder: Path = run, *, ranks: int = 1, **options: object
+    ) -> ArrowSink:
         sink = ArrowSink(folder, sweep_id="s", run_id="0003-9f2c41d8", **options)
-        sink.open(rank)
+        sink.open(rank, ranks)
         return sink
 
     return open_one

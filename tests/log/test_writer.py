@@ -317,8 +317,8 @@ def test_the_log_of_k_ranks_equals_the_merge_of_k_logs(tmp_path_factory, ranks):
     for rank in reversed(range(len(ranks))):
         sinks = []
         for folder, of in ((together, len(ranks)), (tmp_path_factory.mktemp("alone"), 1)):
-            sink = ArrowSink(folder, sweep_id="s", run_id="0001-a", ranks=of)
-            sink.open(rank)
+            sink = ArrowSink(folder, sweep_id="s", run_id="0001-a")
+            sink.open(rank, of)
             sink.write([*steps(*ranks[rank], rank=rank), Event("value", f"rank {rank}")])
             sinks.append((sink, folder))
         for sink, _ in sinks:
