@@ -24,7 +24,9 @@ def min_or_max(direction: str) -> str:
 
 def register_resolvers() -> None:
     """Make `${min_or_max:...}` known to OmegaConf; may be called any number of times."""
-    OmegaConf.register_new_resolver("min_or_max", min_or_max, replace=True)
+    # OmegaConf 2.4 renames the function, and warns of the old name.
+    register = getattr(OmegaConf, "register_resolver", OmegaConf.register_new_resolver)
+    register("min_or_max", min_or_max, replace=True)
 
 
 @contextmanager
