@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import inspect
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -24,8 +25,10 @@ def min_or_max(direction: str) -> str:
 
 def register_resolvers() -> None:
     """Make `${min_or_max:...}` known to OmegaConf; may be called any number of times."""
-    # OmegaConf 2.4 renames the function, and warns of the old name.
-    register = getattr(OmegaConf, "register_resolver", OmegaConf.register_new_resolver)
+    register = OmegaConf.register_new_resolver
+    # OmegaConf 2.4 warns of that name and gives its work to one that meant something else before.
+    if "replace" in inspect.signature(OmegaConf.register_resolver).parameters:
+        register = OmegaConf.register_resolver
     register("min_or_max", min_or_max, replace=True)
 
 
