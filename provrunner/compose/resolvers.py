@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import inspect
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from hydra.core.hydra_config import HydraConfig
@@ -25,7 +25,7 @@ def min_or_max(direction: str) -> str:
 
 def register_resolvers() -> None:
     """Make `${min_or_max:...}` known to OmegaConf; may be called any number of times."""
-    register = OmegaConf.register_new_resolver
+    register: Callable[..., None] = OmegaConf.register_new_resolver
     # OmegaConf 2.4 warns of that name and gives its work to one that meant something else before.
     if "replace" in inspect.signature(OmegaConf.register_resolver).parameters:
         register = OmegaConf.register_resolver
