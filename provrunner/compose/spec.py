@@ -62,9 +62,9 @@ class RunSpec:
 
 def own_config(config: DictConfig) -> DictConfig:
     """Copy a configuration without the nodes that are Hydra's or the sweeper's own, resolved."""
-    container = OmegaConf.to_container(config, resolve=True)
-    kept = {key: value for key, value in dict(container).items() if key not in _INTERNAL}
-    return _as_config(OmegaConf.create(kept))
+    kept = [str(key) for key in config if key not in _INTERNAL]
+    resolved = OmegaConf.to_container(OmegaConf.masked_copy(config, kept), resolve=True)
+    return _as_config(OmegaConf.create(resolved))
 
 
 def _as_config(config: object) -> DictConfig:
