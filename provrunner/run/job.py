@@ -8,7 +8,7 @@ from typing import cast
 
 from omegaconf import DictConfig
 
-from provrunner.compose import JoinedRun, RunSpec, config_leaves, own_config
+from provrunner.compose import JoinedRun, RunSpec, config_leaves, own_config, task_overrides
 from provrunner.log import read_plan
 
 __all__ = ["join_run", "run_task"]
@@ -34,7 +34,7 @@ def run_task(config: DictConfig) -> str:
         point=plan.points[config.run.number],
         config=own,
         leaves=config_leaves(own, hydra_config, axes),
-        overrides=_as_given(hydra_config.overrides.task),
+        overrides=_as_given(task_overrides(hydra_config)),
         launcher=str(hydra_config.launcher._target_).rpartition(".")[2],
     )
     return execute(spec).value

@@ -9,6 +9,6 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore")
     # Importing only: no thread is started and no device touched, so that a fork of this process
     # is as good as a fresh one. What is missing here is missed, and reported, by the run itself.
-    for _name in ("lightning", "pyarrow", "sklearn.datasets", "hydra._internal.hydra", "pandas"):
+    for _name in ("provrunner.run.runner", "sklearn.datasets", "pandas"):
         with contextlib.suppress(ImportError):
             __import__(_name)
