@@ -43,7 +43,7 @@ def test_pandas_polars_and_duckdb_agree_with_no_provrunner_import(small_sweep):
     log = small_sweep / "runs" / best["run_id"] / "log" / "metrics.arrow"
 
     by_pandas = pd.read_feather(log)
-    by_polars = pl.read_ipc(log, memory_map=False)
+    by_polars = pl.read_ipc(log)
     ((by_duckdb,),) = duckdb.sql(
         f"select min(objective) from '{small_sweep}/tables/runs.parquet'"
     ).fetchall()
