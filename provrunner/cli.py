@@ -165,6 +165,7 @@ def verify(
         raise typer.Exit(_NOT_A_SWEEP) from None
     for finding in found.findings:
         typer.echo(f"{finding.severity}  {finding.path}  {finding.message}")
+    typer.echo(found.verdict)
     raise typer.Exit(found.exit_code)
 
 

@@ -31,7 +31,6 @@ _VARIABLES = frozenset(
         "NVIDIA_TF32_OVERRIDE",
         "OMP_NUM_THREADS",
         "OPENBLAS_NUM_THREADS",
-        "PL_GLOBAL_SEED",
         "PYTHONHASHSEED",
         "PYTHONOPTIMIZE",
         "PYTORCH_CUDA_ALLOC_CONF",

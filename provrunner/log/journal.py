@@ -245,9 +245,12 @@ def _allocate(descriptor: int, offset: int, size: int) -> None:
     """Give a stretch of a file room on the disk: a mapped hole on a full one is SIGBUS."""
     try:
         os.posix_fallocate(descriptor, offset, size)
+        return
+    except AttributeError:
+        # macOS has no such call
+        pass
     except OSError as error:
         if error.errno not in (errno.EOPNOTSUPP, errno.EINVAL):
             raise
-        written = os.pwrite(descriptor, bytes(size), offset)
-        if written < size:
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)) from error
+    if os.pwrite(descriptor, bytes(size), offset) < size:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))

@@ -63,6 +63,11 @@ class Verification:
             return 1
         return 2 if "incomplete" in severities else 0
 
+    @property
+    def verdict(self) -> str:
+        """The worst that was found, in one word: whole, damaged or incomplete."""
+        return ("whole", "damaged", "incomplete")[self.exit_code]
+
 
 def verify_sweep(folder: Path, *, read_data: bool = False, seal: bool = False) -> Verification:
     """Check the seals, chains, row numbers, gaps and ends of a sweep's runs, and its checkpoints.

@@ -27,14 +27,19 @@ __all__ = ["FORMAT", "build_document"]
 FORMAT = 1
 _DIGITS = 12
 
+# What the logs hold and nothing computed: these stay as they are.
+_SEEN = frozenset(
+    {"as_good", "default", "level", "level_a", "level_b", "levels", "objective", "values"}
+)
+
 Json = dict[str, Any]
 
 
 def build_document(table: pa.Table, study: Study) -> Json:
     """Analyse a sweep's runs; see `build_summary`.
 
-    Numbers keep twelve significant digits, so that the last bits of a linear algebra library do not
-    show; unknown ones are None.
+    Computed numbers keep twelve significant digits, so that the last bits of a linear algebra
+    library do not show; levels and objectives are as logged; unknown ones are None.
     """
     sample = draw_sample(table, study)
     analysis = analyse(sample.design, sample.y)
@@ -269,12 +274,16 @@ def _ends(prefix: str, estimate: Any, *, value: str) -> Json:
     return dict(zip(names, (estimate.value, estimate.low, estimate.high), strict=True))
 
 
-def _clean(value: Any) -> Any:
-    """Round floats, and turn what JSON has no number for into None."""
+def _clean(value: Any, *, is_seen: bool = False) -> Any:
+    """Round floats that were computed, and turn what JSON has no number for into None."""
     if isinstance(value, Mapping):
-        return {str(key): _clean(item) for key, item in value.items()}
+        return {
+            str(key): _clean(item, is_seen=is_seen or key in _SEEN) for key, item in value.items()
+        }
     if isinstance(value, Sequence) and not isinstance(value, str):
-        return [_clean(item) for item in value]
+        return [_clean(item, is_seen=is_seen) for item in value]
     if isinstance(value, float):
-        return float(f"{value:.{_DIGITS}g}") + 0.0 if math.isfinite(value) else None
+        if not math.isfinite(value):
+            return None
+        return value if is_seen else float(f"{value:.{_DIGITS}g}") + 0.0
     return value if isinstance(value, int | str | None) else str(value)

@@ -136,9 +136,6 @@ def test_an_ascii_terminal_gets_ascii(summary):
 @given(st.text())
 def test_no_escape_lets_a_control_or_markup_character_through(text):
     shown = visible(text)
-    assert (
-        shown.isprintable() or set(shown) & {"\u200c", "\u200d", "\xa0", "\u3000"} or " " in shown
-    )
     assert not any(ord(letter) < 32 or 0xD800 <= ord(letter) < 0xE000 for letter in shown)
     assert not set("<>\"'") & set(html_text(text))
     assert "<" not in markdown_text(text)
