@@ -3,8 +3,7 @@
 from provrunner.graph.build import build_graph
 from provrunner.graph.check import Violation, check_graph
 from provrunner.graph.picture import draw_lineage, draw_run, draw_types
-from provrunner.graph.query import find_term, lineage
-from provrunner.graph.statements import Graph
+from provrunner.graph.query import Graph, find_term, lineage
 from provrunner.graph.terms import BASE_IRI, NAMESPACES, RELATIONS
 
 __all__ = [

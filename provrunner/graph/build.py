@@ -12,8 +12,8 @@ from provrunner.graph.build_plan import add_plan, add_results
 from provrunner.graph.build_run import add_run
 from provrunner.graph.build_training import add_training
 from provrunner.graph.context import GRANULARITIES, Context
+from provrunner.graph.query import Graph
 from provrunner.graph.records import read_records
-from provrunner.graph.statements import Graph
 from provrunner.graph.terms import BASE_IRI
 from provrunner.plan import Plan
 

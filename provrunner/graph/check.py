@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
+from provrunner.graph.query import Graph
 from provrunner.graph.rules import ACYCLIC, RULES, VIEWS
-from provrunner.graph.statements import Graph
 
 __all__ = ["Violation", "check_graph"]
 

@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from provrunner.errors import GraphError, nearest
-from provrunner.graph.statements import Graph
+from provrunner.graph.query import Graph
 
 __all__ = ["draw_lineage", "draw_run", "draw_types"]
 

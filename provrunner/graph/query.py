@@ -5,24 +5,53 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from provrunner.errors import GraphError, nearest
-from provrunner.graph.statements import Graph
+from provrunner.graph.terms import BASE_IRI
 
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-__all__ = ["find_term", "lineage"]
+__all__ = ["Graph", "find_term", "lineage"]
 
 _SHORTEST_DIGEST = 6
 _WHERE = re.compile(r"(?P<name>.+?)(?:@(?P<run>[^@/]+))?(?:/(?P<epoch>\d+|test))?")
 
 Row = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Graph:
+    """A PROV graph as two tables.
+
+    Attributes:
+        nodes: `schema.TABLES["nodes"]`; `lineage` adds a column depth, int32.
+        edges: `schema.TABLES["edges"]`; ids are local names, without the prefix `art:`.
+        base_iri: what the prefix `art:` stands for.
+    """
+
+    nodes: pa.Table
+    edges: pa.Table
+    base_iri: str = BASE_IRI
+
+    def lineage(self, term: str, direction: str = "up") -> Graph:
+        """Return what a thing came from (`up`) or what came of it (`down`).
+
+        Args:
+            term: whatever `find_term` understands: an id, a run's number, a checkpoint, a metric's
+                name.
+            direction: `up` or `down`.
+
+        Raises:
+            GraphError: nothing is called `term`.
+        """
+        return lineage(self, find_term(self, term), direction)
 
 
 def find_term(graph: Graph, term: str) -> str:

@@ -1,4 +1,4 @@
-"""The graph as it is made and as it is handed out: statements, then two Arrow tables."""
+"""The graph as it is made: statements, one by one."""
 
 from __future__ import annotations
 
@@ -9,44 +9,15 @@ from typing import Any, TypeAlias, TypedDict, Unpack
 
 import pyarrow as pa
 
-from provrunner.graph.terms import BASE_IRI, KINDS, RELATIONS, Value, clean_text, prov_value
+from provrunner.graph.query import Graph
+from provrunner.graph.terms import KINDS, RELATIONS, Value, clean_text, prov_value
 from provrunner.schema import TABLES
 
-__all__ = ["Because", "Details", "Graph", "Statements"]
+__all__ = ["Because", "Details", "Statements"]
 
 _KIND_RANK = {kind: rank for rank, kind in enumerate(KINDS)}
 _RELATION_RANK = {relation: rank for rank, relation in enumerate(RELATIONS)}
 _encode = json.JSONEncoder(sort_keys=True, ensure_ascii=False, separators=(",", ":")).encode
-
-
-@dataclass(frozen=True, slots=True)
-class Graph:
-    """A PROV graph as two tables.
-
-    Attributes:
-        nodes: `schema.TABLES["nodes"]`; `lineage` adds a column depth, int32.
-        edges: `schema.TABLES["edges"]`; ids are local names, without the prefix `art:`.
-        base_iri: what the prefix `art:` stands for.
-    """
-
-    nodes: pa.Table
-    edges: pa.Table
-    base_iri: str = BASE_IRI
-
-    def lineage(self, term: str, direction: str = "up") -> Graph:
-        """Return what a thing came from (`up`) or what came of it (`down`).
-
-        Args:
-            term: whatever `find_term` understands: an id, a run's number, a checkpoint, a metric's
-                name.
-            direction: `up` or `down`.
-
-        Raises:
-            GraphError: nothing is called `term`.
-        """
-        from provrunner.graph.query import find_term, lineage
-
-        return lineage(self, find_term(self, term), direction)
 
 
 Because: TypeAlias = tuple[str | None, str | None, str | None]

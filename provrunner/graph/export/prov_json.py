@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TextIO
 
 from provrunner.graph.export.records import Literal, Record, prefixes, read_records
-from provrunner.graph.statements import Graph
+from provrunner.graph.query import Graph
 from provrunner.graph.terms import RELATIONS
 
 __all__ = ["write_prov_json"]

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from provrunner.graph.export.records import Literal, Record, prefixes, read_records
-from provrunner.graph.statements import Graph
+from provrunner.graph.query import Graph
 from provrunner.graph.terms import KINDS, RELATIONS
 
 __all__ = ["write_prov_n"]

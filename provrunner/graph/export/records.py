@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from provrunner.graph.statements import Graph
+from provrunner.graph.query import Graph
 from provrunner.graph.terms import KINDS, NAMESPACES, RELATIONS
 
 __all__ = ["Literal", "Record", "prefixes", "read_records"]
