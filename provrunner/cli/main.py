@@ -1,0 +1,95 @@
+"""Words to calls: which part of provrunner a command line is for."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import typer
+
+from provrunner.cli import explain, read  # noqa: F401  their verbs join the application
+from provrunner.cli.app import app
+from provrunner.errors import ConfigError, ProvrunnerError, nearest
+
+__all__ = ["main"]
+
+
+def main(words: Sequence[str] | None = None) -> None:
+    """Run the command line and exit.
+
+    Exit codes: 0 done; 1 a run did not end as planned; 2 wrong words, files or folders, told in
+    one message; 128 + signal when stopped. `verify` has its own, which its help lists.
+    """
+    arguments = list(sys.argv[1:] if words is None else words)
+    try:
+        code = _dispatch(arguments)
+    except ProvrunnerError as error:
+        typer.echo(f"provrunner: {error}", err=True)
+        code = 2
+    except BrokenPipeError:
+        # The reader of our output has gone, as `head` does; nothing is left to tell it.
+        sys.stderr.close()
+        code = 0
+    sys.exit(code)
+
+
+def _dispatch(words: list[str]) -> int:
+    verbs = [command.callback.__name__ for command in app.registered_commands if command.callback]
+    if words[:1] == ["--version"]:
+        from provrunner import __version__
+
+        typer.echo(f"provrunner {__version__}")
+        return 0
+    if words and words[0] in {*verbs, "--help", "-h"}:
+        return _read(words)
+
+    from provrunner.compose import joined_run
+
+    joined = joined_run()
+    if joined is not None:
+        from provrunner.run import join_run
+
+        join_run(joined)
+        return 0
+    if not words:
+        return _read(["--help"])
+    _check_first_word(words[0], verbs)
+    return _run(words)
+
+
+def _read(words: list[str]) -> int:
+    return int(app(["--help" if word == "-h" else word for word in words]) or 0)
+
+
+def _run(words: list[str]) -> int:
+    """Run a sweep, then derive and print all that its logs say."""
+    _import_from_here()
+    from provrunner.run import start
+
+    outcome = start(words)
+    if outcome is None:
+        return 0
+
+    from provrunner.report import open_sweep, print_summary
+
+    sweep = open_sweep(outcome.folder)
+    sweep.write()
+    print_summary(sweep.sensitivity().to_dict(), paths=sweep.paths())
+    return outcome.exit_code
+
+
+def _check_first_word(word: str, verbs: Sequence[str]) -> None:
+    if "=" in word or word.startswith(("-", "+", "~")):
+        return
+    raise ConfigError(
+        f"'{word}' is neither a verb ({', '.join(verbs)}) nor an override such as "
+        f"optimizer.lr=0.01{nearest(word, verbs)}"
+    )
+
+
+def _import_from_here() -> None:
+    """Let `_target_` name modules in the working folder, also for the installed script."""
+    here = str(Path.cwd())
+    if here not in sys.path and "" not in sys.path:
+        sys.path.insert(0, here)
