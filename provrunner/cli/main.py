@@ -59,6 +59,7 @@ def _dispatch(words: list[str]) -> int:
 
 
 def _read(words: list[str]) -> int:
+    _spare_pandas()
     return int(app(["--help" if word == "-h" else word for word in words]) or 0)
 
 
@@ -86,6 +87,30 @@ def _check_first_word(word: str, verbs: Sequence[str]) -> None:
         f"'{word}' is neither a verb ({', '.join(verbs)}) nor an override such as "
         f"optimizer.lr=0.01{nearest(word, verbs)}"
     )
+
+
+class _NoPandas:
+    """An import hook under which pandas is not installed."""
+
+    @staticmethod
+    def find_spec(name: str, *_rest: object) -> None:
+        if name == "pandas":
+            raise ModuleNotFoundError(name)
+
+
+def _spare_pandas() -> None:
+    """Keep pyarrow from importing pandas, a fifth of a verb's time, to look for its types.
+
+    pyarrow tries once, at the first array that it makes of Python values, and tries again when
+    pandas is truly asked for, as by `Table.to_pandas`.
+    """
+    import pyarrow as pa
+
+    sys.meta_path.insert(0, _NoPandas)
+    try:
+        pa.array([0])
+    finally:
+        sys.meta_path.remove(_NoPandas)
 
 
 def _import_from_here() -> None:

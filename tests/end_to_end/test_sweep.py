@@ -100,7 +100,7 @@ def test_the_summary_verb_loads_nothing_that_trains(small_sweep):
         "import sys; from provrunner.cli import main\n"
         "try: main(['summary', sys.argv[1]])\n"
         "except SystemExit as end: assert not end.code\n"
-        "print(sorted({'torch', 'lightning', 'hydra', 'altair'} & set(sys.modules)))"
+        "print(sorted({'torch', 'lightning', 'hydra', 'altair', 'pandas'} & set(sys.modules)))"
     )
     ended = subprocess.run(
         [sys.executable, "-c", code, small_sweep], capture_output=True, text=True, check=True
