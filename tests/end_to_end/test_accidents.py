@@ -54,7 +54,9 @@ def test_a_killed_run_is_lost_with_its_rows_and_the_others_finish(tmp_path):
     assert sweep.sql("select status from runs order by run").fetchall() == [
         ("finished",), ("lost",), ("finished",), ("finished",),
     ]  # fmt: skip
-    assert sweep.sql("select reason from runs where run = 1").fetchall()[0] == ("killed by SIGKILL",)
+    assert sweep.sql("select reason from runs where run = 1").fetchall()[0] == (
+        "killed by SIGKILL",
+    )
     assert sweep.sql("select count(*) from metrics where run = 1").fetchall()[0][0] > 0
     assert "lost 1" in out
     assert run(["verify"], tmp_path).returncode == 0
