@@ -10,7 +10,6 @@ if TYPE_CHECKING:
         ConfigError,
         GraphError,
         LogError,
-        MissingExtraError,
         ProvrunnerError,
     )
     from provrunner.log.reader import read_log
@@ -23,7 +22,6 @@ __all__ = [
     "ConfigError",
     "GraphError",
     "LogError",
-    "MissingExtraError",
     "ProvenanceCallback",
     "ProvrunnerError",
     "Sweep",
@@ -36,7 +34,6 @@ _HOMES = {
     "ConfigError": "provrunner.errors",
     "GraphError": "provrunner.errors",
     "LogError": "provrunner.errors",
-    "MissingExtraError": "provrunner.errors",
     "ProvenanceCallback": "provrunner.run.standalone",
     "ProvrunnerError": "provrunner.errors",
     "Sweep": "provrunner.report.results",

@@ -5,7 +5,13 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
-__all__ = ["ConfigError", "GraphError", "LogError", "MissingExtraError", "ProvrunnerError", "nearest"]
+__all__ = [
+    "ConfigError",
+    "GraphError",
+    "LogError",
+    "ProvrunnerError",
+    "nearest",
+]
 
 
 class ProvrunnerError(Exception):
@@ -22,10 +28,6 @@ class LogError(ProvrunnerError):
 
 class GraphError(ProvrunnerError):
     """A term or graph that provenance knows nothing of."""
-
-
-class MissingExtraError(ProvrunnerError):
-    """An optional package that is not installed."""
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

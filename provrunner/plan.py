@@ -70,7 +70,8 @@ class Plan:
         name: what the user calls it.
         created: UTC time in ISO 8601.
         design: `grid`, `list` or `single`.
-        seeds: `common` when all trials share their seeds (a block in the analysis), else `independent`.
+        seeds: `common` when all trials share their seeds, a block in the analysis; else
+            `independent`.
         command: the command line, redacted.
         config_sha256: digest of the composed configuration without the sweep's axes.
     """
@@ -89,7 +90,7 @@ class Plan:
 
     @property
     def spec_sha256(self) -> str:
-        """Digest of all that decides the points: two sweeps with the same one are the same sweep."""
+        """Digest of all that decides the points: sweeps with the same one are the same."""
         spec = asdict(self)
         for key in ("sweep_id", "created", "command"):
             del spec[key]
@@ -108,7 +109,7 @@ class Plan:
             LogError: the text is no plan, or of a newer format.
 
         Example:
-            >>> plan = Plan("s", "lr", "2026-01-01T00:00:00Z", Objective("val/loss"), "grid", (), ())
+            >>> plan = Plan("s", "lr", "2026-01-01T00:00:00Z", Objective("loss"), "grid", (), ())
             >>> Plan.from_json(plan.to_json()) == plan
             True
         """
@@ -116,8 +117,8 @@ class Plan:
             document = json.loads(text)
             if document["format"] > _FORMAT:
                 raise LogError(
-                    f"plan.json has format {document['format']}; this provrunner reads up to {_FORMAT}; "
-                    "install a newer provrunner"
+                    f"plan.json has format {document['format']}; this provrunner reads up to "
+                    f"{_FORMAT}; install a newer provrunner"
                 )
             return cls(
                 **{key: document[key] for key in ("sweep_id", "name", "created", "design")},

@@ -453,6 +453,6 @@ TABLES: Mapping[str, pa.Schema] = {
 }
 """The public tables. `runs` also has a column a swept hyperparameter, `epochs` a column a metric.
 
-A log's own columns come first in `metrics` and `events`; JSON texts stand where a value has no fixed
-type (`values`, `value`, `params`, `classes`, `overlap`, `old`, `new`, shapes, `attributes`).
+A log's own columns come first in `metrics` and `events`; JSON texts stand where a value has no
+fixed type (`values`, `value`, `params`, `classes`, `overlap`, `old`, `new`, shapes, `attributes`).
 """
