@@ -60,7 +60,7 @@ def raise_flags(
 
 
 def _conclusions(analysis: Analysis) -> list[Flag]:
-    if analysis.is_constant:
+    if analysis.is_constant and analysis.y.size > 1:
         return [Flag("constant_metric", f"all {analysis.y.size} runs have the same objective")]
     if analysis.noise is not None:
         return []
@@ -69,7 +69,8 @@ def _conclusions(analysis: Analysis) -> list[Flag]:
 
 def _why_not(design: Design) -> str:
     if design.n_runs < MIN_RUNS:
-        return f"{design.n_runs} finished runs, at least {MIN_RUNS} are needed"
+        runs = "run" if design.n_runs == 1 else "runs"
+        return f"{design.n_runs} finished {runs}, at least {MIN_RUNS} are needed"
     if not design.factors:
         return "no hyperparameter varies"
     df = max(design.residual_df, design.pure_df)

@@ -442,3 +442,11 @@ def test_an_empty_table_makes_an_empty_summary():
     document = build_summary(table, make_study({})).to_dict()
     assert document["sweep"]["runs"] == 0
     assert document["verdicts"] == []
+
+
+def test_one_run_alone_is_too_few_and_not_constant():
+    document = _summary(make_runs({"a": (1,)}, 1, lambda v, r: 0.5), {"a": (1,)})
+    assert document["flags"][0] == {
+        "flag": "cannot_conclude",
+        "detail": "1 finished run, at least 8 are needed: means only",
+    }
