@@ -67,6 +67,7 @@ class Drain:
         self._outage: Outage | None = None
         self._drops = Drops()
         self._requests: list[threading.Event] = []
+        self._released = threading.Event()
         self._end: tuple[RunStatus, str | None] | None = None
         self._waiting_since: float | None = None
         self._synced = time.monotonic()
@@ -80,15 +81,15 @@ class Drain:
     def add_events(self, events: Sequence[Event]) -> None:
         """Write events as one batch now, or keep them until the disk takes them again."""
         rows = [event_row(self._seq + at, event) for at, event in enumerate(events)]
-        self._seq += len(rows)
-        if self._outage is None and not self._events:
+        # one step: what a signal handler raises leaves no number without its event
+        self._events, self._seq = [*self._events, *rows], self._seq + len(rows)
+        if self._outage is None:
             try:
-                self._segment.events.append(event_batch(rows))
+                self._write_events()
             except OSError as error:
                 self._fail(error)
             else:
                 return
-        self._events.extend(rows)
         for row in rows:
             self.journal.append_event(row)
 
@@ -105,17 +106,23 @@ class Drain:
         self.wake.set()
         self._await(done)
 
-    def close(self, status: RunStatus, reason: str | None) -> None:
-        """End the streams and seal; whatever interrupts the wait is raised only after it."""
+    def end(self, status: RunStatus, reason: str | None) -> None:
+        """Let the thread end the streams and seal; what is said a second time does not count."""
         with self.lock:
             self._end = self._end or (status, reason)
-        self.flush()
+        self.wake.set()
+
+    def await_end(self) -> None:
+        """Wait for the seal; whatever interrupts the wait is raised only after it."""
+        self._await(self._released)
 
     def _await(self, done: threading.Event) -> None:
         interruption: BaseException | None = None
-        while not done.is_set() and self._thread.is_alive():
+        while True:
             try:
-                done.wait(_TICK_S)
+                while not done.is_set() and self._thread.is_alive():
+                    done.wait(_TICK_S)
+                break
             except BaseException as error:  # noqa: BLE001 -- a second signal waits for the seal
                 interruption = error
         if interruption is not None:
@@ -130,7 +137,7 @@ class Drain:
                 requests, self._requests = self._requests, []
                 end = self._end
             try:
-                self._round(urgent=bool(requests), sync=end is None)
+                self._round(urgent=bool(requests) or end is not None, sync=end is None)
                 if end is not None:
                     self._finish(*end)
             except Exception as error:  # noqa: BLE001 -- training goes on, and close() must return
@@ -140,6 +147,7 @@ class Drain:
                     done.set()
             if end is not None:
                 self._release()
+                self._released.set()
                 return
 
     def _round(self, *, urgent: bool, sync: bool = True) -> None:
@@ -196,9 +204,12 @@ class Drain:
 
     def _write_events(self) -> None:
         with self.lock:
-            if self._events:
-                self._segment.events.append(event_batch(self._events))
-                self._events.clear()
+            stream = self._segment.events
+            # a handler that raised may have kept what was written from being forgotten
+            waiting = [row for row in self._events if row.seq >= stream.rows]
+            if waiting:
+                stream.append(event_batch(waiting))
+            self._events = []
 
     def _write_rows(self, *, urgent: bool) -> None:
         now = time.monotonic()

@@ -13,7 +13,6 @@ import mmap
 import os
 import struct
 import zlib
-from collections import deque
 from collections.abc import Mapping
 from dataclasses import astuple
 from pathlib import Path
@@ -78,7 +77,7 @@ class Journal:
         self._descriptor = -1
         self._allocated = 0
         self._free: list[Arena] = []
-        self._full: deque[Arena] = deque()
+        self._full: tuple[Arena, ...] = ()
         self._sets: dict[tuple[str, ...], tuple[int, struct.Struct, int, int]] = {}
         self.move(path)
 
@@ -100,14 +99,15 @@ class Journal:
             os.close(descriptor)
             path.unlink(missing_ok=True)
             raise
+        retired: tuple[Arena, ...] = ()
         if self._home >= 0:
             os.close(self._descriptor)
-            self._full.append(self._active)
+            retired = (self._active,)
         self._descriptor = descriptor
         self._home += 1
         self._allocated = 2 * ARENA_BYTES
         self._free = [Arena(memory, self._home) for memory in memories]
-        self._activate(self._free.pop(0))
+        self._activate(self._free.pop(0), retired)
 
     def append(self, values: Mapping[str, float], moment: Moment) -> int:
         """Keep one step's values.
@@ -128,10 +128,11 @@ class Journal:
         start = arena.used
         end = start + size
         if end > arena.size:
-            self._full.append(arena)
             return self.append(values, moment) if self._next_arena(size) else 0
         body = packer.pack(self.row, number, epoch, step, time_us, *values.values())
-        arena.memory[start:end] = FRAME.pack(size - 4, zlib.crc32(body)) + body + END
+        record = FRAME.pack(size - 4, zlib.crc32(body)) + body + END
+        # no call from here on: what a signal handler raises comes before all four or after
+        arena.memory[start:end] = record
         arena.used = end - 4
         arena.rows += count
         self.row += count
@@ -145,13 +146,12 @@ class Journal:
     def take(self) -> list[Arena]:
         """Hand over the arenas that hold rows, oldest first; they stay until they are freed."""
         if self._active.used > HEADER.size and self._free:
-            self._full.append(self._active)
-            self._activate(self._free.pop())
+            self._activate(self._free.pop(), (self._active,))
         return list(self._full)
 
     def free(self, arena: Arena) -> None:
         """Take back the oldest arena, whose rows now lie in the stream."""
-        self._full.remove(arena)
+        self._full = tuple(other for other in self._full if other is not arena)
         if arena.home == self._home:
             self._free.append(_emptied(arena))
 
@@ -166,11 +166,10 @@ class Journal:
                 arena.memory.close()
         os.close(self._descriptor)
 
-    def _activate(self, arena: Arena) -> None:
-        # name sets are defined again in each arena: it can be read, and freed, alone
-        self._sets.clear()
-        self._active = arena
+    def _activate(self, arena: Arena, retired: tuple[Arena, ...]) -> None:
         arena.memory[: HEADER.size] = HEADER.pack(MAGIC, arena.size, self.row)
+        # name sets are defined again in each arena: it can be read, and freed, alone
+        self._full, self._active, self._sets = (*self._full, *retired), arena, {}
 
     def _append_new(self, key: tuple[str, ...], values: Mapping[str, float], moment: Moment) -> int:
         packer = struct.Struct(f"{BODY}{len(values)}d")
@@ -186,35 +185,35 @@ class Journal:
     def _append_text(self, kind: int, payload: bytes, *, room: int = 0) -> bool:
         payload += b"\0" * (-(len(payload) + BODY_HEAD.size) % 8)
         size = FRAME.size + BODY_HEAD.size + len(payload) + 4
-        if self._active.used + size + room > self._active.size:
-            self._full.append(self._active)
-            if not self._next_arena(size + room):
-                return False
+        if self._active.used + size + room > self._active.size and not self._next_arena(
+            size + room
+        ):
+            return False
         if kind == DEFINITION:
             kind += len(self._sets)
         arena = self._active
         body = BODY_HEAD.pack(self.row, kind) + payload
-        frame = FRAME.pack(size - 4, zlib.crc32(body))
-        arena.memory[arena.used : arena.used + size] = frame + body + END
+        record = FRAME.pack(size - 4, zlib.crc32(body)) + body + END
+        arena.memory[arena.used : arena.used + size] = record
         arena.used += size - 4
         return True
 
     def _next_arena(self, size: int) -> bool:
-        """Use another arena with room for a record, now that the one in use is among the full."""
+        """Use another arena with room for a record; the one in use joins the full."""
         needed = size + HEADER.size
         for arena in self._free:
             if arena.size >= needed:
                 self._free.remove(arena)
-                self._activate(arena)
+                self._activate(arena, (self._active,))
                 return True
         # room for eight of the large records that thousands of names make
         step = (
             max(1, min(-(-8 * needed // ARENA_BYTES), 8), -(-needed // ARENA_BYTES)) * ARENA_BYTES
         )
-        if sum(arena.size for arena in self._full) + step > LIMIT_BYTES:
-            self._active = self._full.pop()
+        waiting = sum(arena.size for arena in (*self._full, self._active))
+        if waiting + step > LIMIT_BYTES:
             return False
-        self._activate(self._new_arena(step))
+        self._activate(self._new_arena(step), (self._active,))
         return True
 
     def _new_arena(self, size: int) -> Arena:

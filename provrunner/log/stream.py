@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import zlib
@@ -65,8 +66,8 @@ class StreamFile:
         Raises:
             OSError: it could not be written; the stream ends before it, or is `broken`.
         """
-        self._write(encode_batch(batch, first_row=self.rows, sha256_before=self.sha256))
-        self.rows += batch.num_rows
+        data = encode_batch(batch, first_row=self.rows, sha256_before=self.sha256)
+        self._write(data, rows=batch.num_rows)
 
     def finish(self) -> None:
         """Write the end-of-stream mark."""
@@ -92,20 +93,23 @@ class StreamFile:
         """Give the descriptor back."""
         os.close(self._descriptor)
 
-    def _write(self, data: bytes) -> None:
+    def _write(self, data: bytes, *, rows: int = 0) -> None:
+        digest = self._digest.copy()
+        digest.update(data)
+        after = self.size + len(data), self.rows + rows, digest
         try:
             write_all(self._descriptor, data)
-        except OSError:
+            # no call from here on: what a signal handler raises comes before all three or after
+            self.size, self.rows, self._digest = after
+        except BaseException:
             self._cut_back()
             raise
-        self.size += len(data)
-        self._digest.update(data)
 
     def _cut_back(self) -> None:
-        try:
+        self.broken = True
+        with contextlib.suppress(OSError):
             os.ftruncate(self._descriptor, self.size)
-        except OSError:
-            self.broken = True
+            self.broken = False
 
 
 def encode_schema(schema: pa.Schema, metadata: Mapping[str, str]) -> bytes:

@@ -138,6 +138,16 @@ class ArrowSink:
         """Write `run_end`, and seal when this is rank 0; later writes are dropped."""
         self._between_writes(functools.partial(self._close, status, reason))
 
+    def after_write(self, action: Callable[[], None]) -> None:
+        """Call a function now, or, in a handler that interrupted a write, right after that write.
+
+        What the function raises then leaves nothing half written.
+        """
+        if not self._is_interrupted():
+            action()
+        else:
+            self._later.append(action)
+
     def _take(self, drain: Drain, records: Sequence[Event | StepMetrics]) -> None:
         events: list[Event] = []
         for record in records:
@@ -187,20 +197,23 @@ class ArrowSink:
         with drain.lock:
             if self._closed:
                 return
+            drain.end(status, reason)
             self._closed = True
-        drain.close(status, reason)
+        drain.await_end()
         if self._strict and drain.error is not None:
             raise LogError(f"cannot write {self._log}: {drain.error}") from drain.error
 
     def _between_writes(self, action: Callable[[], None]) -> None:
         """Run an action now, or, in a handler that interrupted a write, right after that write."""
-        if self._closed or self._drain is None:
-            return
+        if not self._closed and self._drain is not None:
+            self.after_write(action)
+
+    def _is_interrupted(self) -> bool:
+        if self._drain is None:
+            return False
+        # whoever gets the lock while a write is under way is the thread that writes
         with self._drain.lock:
-            if self._busy:
-                self._later.append(action)
-                return
-        action()
+            return self._busy
 
     def _catch_up(self) -> None:
         while self._later:
