@@ -5,9 +5,11 @@ from __future__ import annotations
 
 import atexit
 import functools
+import multiprocessing
 import os
-import weakref
+import signal
 from collections.abc import Callable, Mapping
+from multiprocessing.util import Finalize
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Self, cast
 
 from provrunner.capture.bases import accepted_class, callback_classes
@@ -70,6 +72,7 @@ class ProvenanceCallback(_Callback):
         self._made_of = (sink, options, context)
         self._recording = Recording(sink, options, context)
         self._outcome: Outcome | None = None
+        self._stopped: Outcome | None = None
         self._pid: int | None = None
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -80,8 +83,8 @@ class ProvenanceCallback(_Callback):
 
     @property
     def outcome(self) -> Outcome | None:
-        """Status and reason of a training that raised; None when none did."""
-        return self._outcome
+        """Status and reason of a training that was stopped or raised; None when none was."""
+        return self._stopped or self._outcome
 
     @_guarded
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
@@ -187,6 +190,17 @@ class ProvenanceCallback(_Callback):
         """
         self._recording.watch.write_own(name, value, step)
 
+    def interrupt(self, number: int) -> None:
+        """Write that a stop signal came: whatever ends the run now, it was interrupted.
+
+        A signal handler may call this.
+        """
+        if not self._recording.is_open or self._pid not in (None, os.getpid()):
+            return
+        name = signal.Signals(number).name
+        self._stopped = (RunStatus.INTERRUPTED, name)
+        self.record("signal", "", {"number": int(number), "name": name})
+
     def finish(self, status: RunStatus, reason: str | None = None) -> None:
         """Close the log with the status that the runner decided."""
         self.close(status, reason)
@@ -197,7 +211,7 @@ class ProvenanceCallback(_Callback):
             self._outcome = outcome_of(exception)
             self._recording.open_early()
             self.record("exception", "", exception_data(exception))
-        self.close(*self._outcome)
+        self.close(*(self.outcome or self._outcome))
 
     def close(self, status: RunStatus | None = None, reason: str | None = None) -> None:
         """Write how the run ended and seal the log; a second call does nothing.
@@ -210,23 +224,24 @@ class ProvenanceCallback(_Callback):
         if self._recording.recorder.closed or self._pid not in (None, os.getpid()):
             return
         if status is None:
-            status, reason = self._outcome or (RunStatus.FINISHED, None)
+            status, reason = self.outcome or (RunStatus.FINISHED, None)
             if not self._recording.is_open:
                 return
         self._recording.guard.call(self._recording.close, status, reason)
+        atexit.unregister(self._close_at_exit_of_program)
 
     def _close_at_exit(self) -> None:
         self._pid = os.getpid()
         if self._recording.context.owns_end:
             return
-        held = weakref.ref(self)
+        # Held until it is closed: a program may drop its Trainer long before it ends.
+        atexit.register(self._close_at_exit_of_program)
+        if multiprocessing.parent_process() is not None:
+            # a child of multiprocessing leaves without what atexit holds
+            Finalize(None, self._close_at_exit_of_program, exitpriority=0)
 
-        def close_at_exit() -> None:
-            callback = held()
-            if callback is not None:
-                callback.close(*(callback.outcome or exit_outcome()))
-
-        atexit.register(close_at_exit)
+    def _close_at_exit_of_program(self) -> None:
+        self.close(*(self.outcome or exit_outcome()))
 
     def _close_after_teardown(self, trainer: Trainer) -> None:
         """Close after the trainer's own teardown: checkpoints of the exception come before it."""

@@ -86,7 +86,7 @@ class TrainingWatch:
         for undo in self._undo:
             undo()
         self._undo = []
-        self._trainer = None
+        self._trainer = self.optimizers = None
 
     def start(self, kind: str, subject: str) -> None:
         """Write that a stage or an epoch starts.

@@ -60,10 +60,11 @@ def _execute(spec: RunSpec, folder: Path, *, reraise: bool = False) -> RunStatus
     callback = ProvenanceCallback(
         sink, options=_options(spec.config), context=_context(spec, folder)
     )
-    with raise_on_stop():
+    with raise_on_stop(sink.after_write):
         try:
             metrics = _train(spec, folder, callback)
         except Stopped as stop:
+            callback.interrupt(stop.number)
             callback.close(RunStatus.INTERRUPTED, str(stop))
             raise
         except Exception as error:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from provrunner import capture
 from provrunner.capture import CaptureOptions, RunContext
@@ -12,7 +13,12 @@ from provrunner.compose import shared_folder
 from provrunner.ids import run_id, trial_id
 from provrunner.log import ArrowSink, create_sweep_folder, run_folder, write_plan
 from provrunner.plan import Objective, Plan, Point
+from provrunner.run.signals import StopListener
 from provrunner.run.words import redact_override
+from provrunner.schema import RunStatus
+
+if TYPE_CHECKING:
+    from lightning.pytorch import LightningModule, Trainer
 
 __all__ = ["ProvenanceCallback"]
 
@@ -60,6 +66,22 @@ class ProvenanceCallback(capture.ProvenanceCallback):
         sink = ArrowSink(run, sweep_id=plan.sweep_id, run_id=point.run_id)
         context = RunContext(run_id=point.run_id, launcher="script")
         super().__init__(sink, options=options, context=context)
+        self._listener = StopListener(self, sink.after_write)
+
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """Open the log, and seal it from now on when the program is stopped from outside."""
+        self._listener.listen()
+        super().setup(trainer, pl_module, stage)
+
+    def close(self, status: RunStatus | None = None, reason: str | None = None) -> None:
+        """Write how the run ended and seal the log; a second call does nothing.
+
+        Args:
+            status: None stands for what ended the training, or `finished`.
+            reason: in one line.
+        """
+        super().close(status, reason)
+        self._listener.leave()
 
 
 def _plan_of_one(sweep_id: str, name: str, objective: Objective, now: datetime) -> Plan:
