@@ -68,6 +68,8 @@ class RankReader:
                 stop = reader.first_row
                 pieces.extend(self._from_journals(journals, segments[position - 1], stop))
                 self._check_join(reader, segments[position - 1])
+                if self.damage is not None:
+                    break
             pieces.extend((segment, part) for part in self._new(batches))
             if reader.damage is not None:
                 self.damage = (reader.path, reader.damage)

@@ -32,7 +32,8 @@ class JournalRows:
 
     Attributes:
         steps, events: the rows of the two tables.
-        damaged: a record is unreadable though newer ones follow it; no kill does that.
+        damaged: a record is unreadable though newer ones follow it, or the file was cut; no kill
+            does that.
     """
 
     steps: tuple[StepRows, ...] = ()
@@ -60,6 +61,8 @@ def parse_journal(data: memoryview) -> JournalRows:
         magic, size, _ = HEADER.unpack_from(data, start)
         if magic != MAGIC or size <= HEADER.size or size % 8:
             break
+        # an arena has all its bytes before it is used: one that lacks some was cut afterwards
+        damaged |= start + size > len(data)
         rows = read_arena(data[start : start + size])
         steps.extend(rows.steps)
         events.extend(rows.events)

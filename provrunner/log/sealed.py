@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
+import re
 import zlib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -31,6 +32,7 @@ __all__ = [
 
 _MAGIC = b"ARROW1\0\0"
 _BLOCK_BYTES = 16 << 10
+_OWN_DIGEST = re.compile(rb',\n "sha256": "([0-9a-f]{64})"\n\}\n\Z')
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +101,8 @@ class Seal:
             },
             "streams": [asdict(stream) for stream in self.streams],
         }
-        return json.dumps(document, indent=1, ensure_ascii=False) + "\n"
+        body = json.dumps(document, indent=1, ensure_ascii=False).removesuffix("\n}")
+        return f'{body},\n "sha256": "{_text_digest(body)}"\n}}\n'
 
     def merged(self, table: str) -> set[tuple[int, int]]:
         """Return rank and segment of each stream that lies in a sealed table."""
@@ -202,7 +205,8 @@ def _first_damage(data: bytes, blocks: tuple[str, ...]) -> int:
 
 def _read(path: Path) -> Seal | None:
     try:
-        document = json.loads(path.read_bytes())
+        data = path.read_bytes()
+        document = json.loads(data)
     except FileNotFoundError:
         return None
     except (OSError, ValueError) as error:
@@ -213,9 +217,17 @@ def _read(path: Path) -> Seal | None:
                 f"{path} has log format {document['format']}; this provrunner reads up to "
                 f"{FORMAT_VERSION}; install a newer provrunner"
             )
-        return _from_document(document)
+        seal = _from_document(document)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise LogError(f"{path} is damaged: {error!r}") from error
+    digest = _OWN_DIGEST.search(data)
+    if digest is None or digest[1].decode() != hashlib.sha256(data[: digest.start()]).hexdigest():
+        raise LogError(f"{path} is damaged: it does not have the digest that it names")
+    return seal
+
+
+def _text_digest(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8", "backslashreplace")).hexdigest()
 
 
 def _from_document(document: Mapping[str, Any]) -> Seal:
