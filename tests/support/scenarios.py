@@ -96,3 +96,124 @@ def two_at_once(folder: Path) -> None:
         held[-1].fit(line(), loader())
     (folder / "ready").touch()
     time.sleep(60)
+
+
+def train_for(folder: Path, sample: str, steps: int = 300) -> None:
+    """Train a given number of steps with a fault in their midst; keep the weights.
+
+    Args:
+        folder: where the program works; the log goes to `folder/disk`.
+        sample: `plain` without the callback, `whole` with it, or the name of a fault.
+        steps: how many.
+    """
+    import torch
+    from lightning.pytorch.callbacks import Callback
+
+    from provrunner import ProvenanceCallback
+
+    disk = folder / "disk"
+    fault = _FAULTS.get(sample)
+
+    class Fault(Callback):
+        def on_train_batch_end(self, trainer, *rest):
+            if fault is not None:
+                fault(disk, trainer.global_step)
+
+    ours = [] if sample == "plain" else [ProvenanceCallback(disk / "logs")]
+    model = line()
+    trainer(*ours, Fault(), max_steps=steps).fit(model, loader())
+    torch.save(model.state_dict(), folder / "weights.pt")
+
+
+def _fill(disk: Path) -> None:
+    try:
+        with (disk / "ballast").open("wb", buffering=0) as file:
+            while True:
+                file.write(b"x" * 4096)
+    except OSError:
+        pass
+
+
+def _full_for_a_while(disk: Path, step: int) -> None:
+    if step == 50:
+        _fill(disk)
+    if step == 200:
+        (disk / "ballast").unlink()
+
+
+def _full_to_the_end(disk: Path, step: int) -> None:
+    if step == 50:
+        _fill(disk)
+
+
+def _deleted(disk: Path, step: int) -> None:
+    import shutil
+
+    if step == 50:
+        shutil.rmtree(disk / "logs")
+
+
+def _failing(disk: Path, step: int) -> None:
+    """Let every event and metric fail in our own code from here on."""
+    from provrunner.log.writer import ArrowSink
+
+    def fail(self, records):
+        raise RuntimeError("a mistake of ours")
+
+    if step == 50:
+        ArrowSink.write = fail
+
+
+_FAULTS = {
+    "full for a while": _full_for_a_while,
+    "full to the end": _full_to_the_end,
+    "deleted": _deleted,
+    "failing": _failing,
+}
+
+
+def load_with_workers(folder: Path, fault: str) -> None:
+    """Train with two workers, one of which dies or hangs."""
+    import torch
+    from torch.utils.data import DataLoader, Dataset
+
+    from provrunner import ProvenanceCallback
+
+    class Faulty(Dataset):
+        def __len__(self):
+            return 64
+
+        def __getitem__(self, index):
+            if index == 40 and fault == "dies":
+                os.kill(os.getpid(), signal.SIGKILL)
+            if index == 40 and fault == "hangs":
+                time.sleep(600)
+            return torch.zeros(3), torch.zeros(1)
+
+    timeout = 2 if fault == "hangs" else 0
+    data = DataLoader(Faulty(), 4, num_workers=2, timeout=timeout, multiprocessing_context="fork")
+    trainer(ProvenanceCallback(folder / "logs"), max_epochs=2).fit(line(), data)
+
+
+def requeue(folder: Path) -> None:
+    """Train under Slurm, which sends SIGUSR1 before a job's time is over."""
+    from lightning.pytorch.plugins.environments import SLURMEnvironment
+
+    from provrunner import ProvenanceCallback
+
+    bin_folder = folder / "bin"
+    bin_folder.mkdir(exist_ok=True)
+    scontrol = bin_folder / "scontrol"
+    scontrol.write_text(f"#!/bin/sh\necho $@ > {folder}/requeued\n")
+    scontrol.chmod(0o755)
+    os.environ["PATH"] = f"{bin_folder}:{os.environ['PATH']}"
+    os.environ.update(SLURM_JOB_ID="7", SLURM_NTASKS="1", SLURM_JOB_NAME="x")
+    again = bool(list(folder.glob("hpc_ckpt_*.ckpt")))
+    training = trainer(
+        ProvenanceCallback(folder / "logs"),
+        Witness(folder),
+        plugins=[SLURMEnvironment(auto_requeue=True)],
+        default_root_dir=folder,
+        **({"max_steps": 1_000_000} if not again else {"max_time": "00:00:00:01"}),
+    )
+    training.fit(line(), loader())

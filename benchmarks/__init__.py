@@ -1,0 +1,1 @@
+"""Measurements and trials by force, each a command of its own."""

@@ -1,0 +1,1 @@
+"""Logs under force: killed, cut and flipped at random, and read afterwards."""
