@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -19,7 +20,6 @@ from provrunner.schema import LogState, RunStatus
 
 __all__ = ["Killed", "kill_at_random"]
 
-_RUNS = 20
 _LONGEST_PAUSE_S = 2.5
 _PATIENCE_S = 10.0
 _WITNESS = """
@@ -68,7 +68,9 @@ class Killed:
     wrong: list[str] = field(default_factory=list)
 
 
-def kill_at_random(folder: Path, count: int, *, seed: int, parents: float = 0.1) -> Killed:
+def kill_at_random(
+    folder: Path, count: int, *, seed: int, parents: float = 0.1, runs: int = 20
+) -> Killed:
     """Run sweeps and `kill -9` their processes until `count` were killed.
 
     Args:
@@ -76,69 +78,68 @@ def kill_at_random(folder: Path, count: int, *, seed: int, parents: float = 0.1)
         count: how many kills.
         seed: of the moments and victims; what they hit depends on the machine as well.
         parents: share of the kills that hit the process of the sweep itself.
+        runs: of each sweep.
     """
     rng = random.Random(seed)
     found = Killed()
     (folder / "witness.py").write_text(_WITNESS)
     while found.kills.total() < count:
         output = folder / f"sweep{found.kills.total()}"
-        killed = _kill_in_one_sweep(
-            folder, output, count - found.kills.total(), rng, parents, found
-        )
+        parent = _start(folder, output, runs)
+        victims = (_victim(rng, parents) for _ in range(count - found.kills.total()))
+        killed = _kill_in_one_sweep(parent, rng, victims, found)
+        # runs that lost their parent go on to their own end
+        while _writers(output):
+            time.sleep(0.1)
         for sweep in output.glob("*/*"):
             _look_at_sweep(sweep, killed, found)
     return found
 
 
-def _kill_in_one_sweep(
-    folder: Path, output: Path, most: int, rng: random.Random, parents: float, found: Killed
-) -> set[str]:
+def _start(folder: Path, output: Path, runs: int) -> subprocess.Popen[bytes]:
     words = [
         "-m", "optimizer=sgd", "model.width=8", "trainer.max_epochs=20", f"output={output.name}",
         "data.batch_size=64", "+trainer.callbacks.witness._target_=witness.Witness",
-        f"seed={','.join(map(str, range(_RUNS)))}",
+        f"seed={','.join(map(str, range(runs)))}",
     ]  # fmt: skip
     environ = {**os.environ, "PYTHONPATH": os.pathsep.join([str(folder), *sys.path])}
+    command = [sys.executable, "-m", "provrunner", *words]
     with (folder / "output").open("ab") as out:
-        parent = subprocess.Popen(
-            [sys.executable, "-m", "provrunner", *words],
-            cwd=folder,
-            stdout=out,
-            stderr=out,
-            env=environ,
-        )
+        return subprocess.Popen(command, cwd=folder, stdout=out, stderr=out, env=environ)
+
+
+def _victim(rng: random.Random, parents: float) -> str:
+    return "parent" if rng.random() < parents else "run"
+
+
+def _kill_in_one_sweep(
+    parent: subprocess.Popen[bytes], rng: random.Random, victims: Iterator[str], found: Killed
+) -> set[str]:
+    """Kill one victim after another while the sweep lasts; return the runs that were killed."""
     killed: set[str] = set()
-    known: set[int] = set()
-    left = most
     while parent.poll() is None:
         time.sleep(rng.uniform(0.0, _LONGEST_PAUSE_S))
         runs = _run_processes(parent.pid)
-        known |= set(runs)
-        if not left or not runs:
-            continue
-        left -= 1
-        if rng.random() < parents:
+        victim = next(victims, None) if runs else None
+        if victim == "run":
+            killed.add(_kill_run(rng.choice(runs), found))
+        elif victim == "parent":
             parent.kill()
+            parent.wait()
             found.kills["parent"] += 1
-            break
-        pid = rng.choice(runs)
-        run = _kill_run(output, pid, found)
-        if run is not None:
-            killed.add(run)
-    parent.wait()
-    while any(Path(f"/proc/{pid}").exists() for pid in known):
-        time.sleep(0.1)
     return killed
 
 
-def _kill_run(output: Path, pid: int, found: Killed) -> str | None:
+def _kill_run(pid: int, found: Killed) -> str:
     """Kill the process of a run, and wait until the run no longer reads as running."""
-    folder = _folder_of(pid)
+    # only now: a process that was just forked writes nowhere yet
+    while (folder := _folder_of(pid)) is None and Path(f"/proc/{pid}").exists():
+        time.sleep(0.001)
+    if folder is None:
+        return ""
     os.kill(pid, signal.SIGKILL)
     killed = time.monotonic()
     found.kills["run"] += 1
-    if folder is None:
-        return None
     while run_status(folder)[0] is RunStatus.RUNNING:
         time.sleep(0.02)
         if time.monotonic() - killed > _PATIENCE_S:
@@ -146,6 +147,13 @@ def _kill_run(output: Path, pid: int, found: Killed) -> str | None:
             break
     found.slowest_s = max(found.slowest_s, time.monotonic() - killed)
     return folder.name
+
+
+def _writers(output: Path) -> list[int]:
+    """Return the processes that write runs below a folder."""
+    pids = [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit()]
+    folders = {pid: _folder_of(pid) for pid in pids}
+    return [pid for pid, folder in folders.items() if folder and output in folder.parents]
 
 
 def _run_processes(parent: int) -> list[int]:

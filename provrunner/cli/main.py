@@ -35,6 +35,8 @@ def main(words: Sequence[str] | None = None) -> None:
 
 
 def _dispatch(words: list[str]) -> int:
+    if words[:1] == ["report"]:
+        _check_docstrings()
     verbs = [command.callback.__name__ for command in app.registered_commands if command.callback]
     if words[:1] == ["--version"]:
         from provrunner import __version__
@@ -68,6 +70,7 @@ def _run(words: list[str]) -> int:
     _import_from_here()
     from provrunner.run import start
 
+    _check_docstrings()
     outcome = start(words)
     if outcome is None:
         return 0
@@ -78,6 +81,14 @@ def _run(words: list[str]) -> int:
     sweep.write()
     print_summary(sweep.sensitivity().to_dict(), paths=sweep.paths())
     return outcome.exit_code
+
+
+def _check_docstrings() -> None:
+    """Refuse what would end in the midst of a report, before anything is run."""
+    if sys.flags.optimize > 1:
+        raise ConfigError(
+            "python -OO takes docstrings away, and Altair draws no chart without them; use python -O"
+        )
 
 
 def _check_first_word(word: str, verbs: Sequence[str]) -> None:

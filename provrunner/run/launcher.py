@@ -23,13 +23,16 @@ from provrunner.plan import Plan, Point
 from provrunner.run.isolated import Isolation, run_isolated
 from provrunner.run.progress import Progress
 from provrunner.run.signals import Stopped
-from provrunner.schema import RunStatus
+from provrunner.schema import LogState, RunStatus
 
 __all__ = ["LocalLauncher"]
 
 _POLL_S = 0.25
 _GRACE_S = 5.0
 """How long a stopped run may take to seal its log before it is killed."""
+
+_RANKS_S = 10.0
+"""How long the other ranks of a run that ended may take to end."""
 
 _ENDED_AS_PLANNED = (RunStatus.FINISHED, RunStatus.PRUNED)
 
@@ -147,10 +150,10 @@ class LocalLauncher:
         folder.mkdir(parents=True, exist_ok=True)
         if code < 0:
             name = signal.Signals(-code).name
-            seal_run(folder, RunStatus.LOST, f"killed by {name}")
+            _seal(folder, RunStatus.LOST, f"killed by {name}")
         else:
             reason = _told(job.result) or f"exited with code {code}; see output.log"
-            seal_run(folder, RunStatus.FAILED, reason)
+            _seal(folder, RunStatus.FAILED, reason)
         job.result.close()
         job.process.close()
         return run_status(folder)[0]
@@ -171,6 +174,15 @@ class LocalLauncher:
             folder = run_folder(self._folder, job.point.run_id)
             folder.mkdir(parents=True, exist_ok=True)
             seal_run(folder, RunStatus.INTERRUPTED, str(stop))
+
+
+def _seal(folder: Path, status: RunStatus, reason: str) -> None:
+    """Seal what a run left; its further ranks may take a while to miss the one that ended."""
+    deadline = time.monotonic() + _RANKS_S
+    seal_run(folder, status, reason)
+    while run_status(folder)[1] is not LogState.COMPLETE and time.monotonic() < deadline:
+        time.sleep(_POLL_S)
+        seal_run(folder, status, reason)
 
 
 def _told(result: Connection) -> str | None:
