@@ -189,7 +189,8 @@ def _look_at_sweep(sweep: Path, killed: set[str], found: Killed) -> None:
         found.wrong.append(f"{sweep}: verify finds it damaged")
     verify_sweep(sweep, seal=True)
     for run in sweep.glob("runs/*/log"):
-        if run_status(run)[1] is not LogState.COMPLETE:
+        # a run that died before its log began has nothing to seal
+        if any(run.iterdir()) and run_status(run)[1] is not LogState.COMPLETE:
             found.wrong.append(f"{run}: not sealed by verify")
 
 

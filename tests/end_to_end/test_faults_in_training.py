@@ -1,4 +1,4 @@
-"""Faults in the midst of a training: what it computes must not change, what is lost must be said."""
+"""Faults in the midst of a training: it computes the same, and what is lost is said."""
 
 from __future__ import annotations
 
