@@ -28,7 +28,8 @@ def main() -> int:
             if damaged is not None:
                 wrong += damaged.wrong
                 print(
-                    f"{count} {what}, {time.monotonic() - started:.0f} s, {len(damaged.wrong)} wrong"
+                    f"{count} {what}, {time.monotonic() - started:.0f} s, "
+                    f"{len(damaged.wrong)} wrong"
                 )
                 for (file, state), times in sorted(damaged.outcomes.items()):
                     print(f"  {file:22} {state:9} {times}")

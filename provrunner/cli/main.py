@@ -87,7 +87,7 @@ def _check_docstrings() -> None:
     """Refuse what would end in the midst of a report, before anything is run."""
     if sys.flags.optimize > 1:
         raise ConfigError(
-            "python -OO takes docstrings away, and Altair draws no chart without them; use python -O"
+            "python -OO takes docstrings away, which Altair needs to draw charts; use python -O"
         )
 
 

@@ -67,8 +67,7 @@ class RankReader:
             if reader.metadata and position > 0:
                 stop = reader.first_row
                 pieces.extend(self._from_journals(journals, segments[position - 1], stop))
-                self._check_join(reader, segments[position - 1])
-                if self.damage is not None:
+                if not self._joins(reader, segments[position - 1]):
                     break
             pieces.extend((segment, part) for part in self._new(batches))
             if reader.damage is not None:
@@ -104,8 +103,8 @@ class RankReader:
         times = [path.stat().st_mtime for name in names if (path := self._log / name).exists()]
         return max(times, default=None)
 
-    def _check_join(self, reader: StreamReader, before: int) -> None:
-        """See that a segment follows on the one before it, which is still what it was."""
+    def _joins(self, reader: StreamReader, before: int) -> bool:
+        """Say whether a segment follows on the one before it, which is still what it was."""
         previous = self.readers[before]
         promised = reader.metadata.get("previous_sha256", "")
         size = reader.metadata.get("previous_bytes", "")
@@ -117,6 +116,7 @@ class RankReader:
         elif reader.first_row > self.rows:
             missing = reader.first_row - self.rows
             self.damage = (previous.path, Damage(previous.offset, f"{missing} rows are missing"))
+        return self.damage is None
 
     def _new(self, batches: list[tuple[int, pa.RecordBatch]]) -> Iterator[pa.RecordBatch]:
         for first, batch in batches:
