@@ -93,7 +93,7 @@ def test_a_mistake_of_ours_costs_a_warning_and_no_step_of_training(tmp_path, pla
 
 
 @pytest.mark.parametrize(
-    ("fault", "said"), [("dies", "exited unexpectedly"), ("hangs", "timed out after 2 seconds")]
+    ("fault", "said"), [("dies", "DataLoader worker (pid"), ("hangs", "timed out after 2 seconds")]
 )
 def test_a_worker_that_dies_or_hangs_fails_the_run_and_writes_nothing(tmp_path, fault, said):
     assert finish(start(scenarios.load_with_workers, tmp_path, fault)) == 1
