@@ -220,6 +220,8 @@ EVENT_KINDS: Mapping[str, Mapping[str, str]] = {
         "cpu_s": "float",
         "rss_bytes": "int",
         "gpu_bytes": "int | null",
+        "read_bytes": "int | null: from storage, by this process so far",
+        "written_bytes": "int | null: to storage, by this process so far",
     },
     "overhead": {
         "hook_s": "float: time spent inside capture's hooks",
@@ -286,6 +288,20 @@ _WHEN = [("time", _TIME), ("elapsed_s", pa.float64()), ("step", pa.int64()), ("e
 TABLES: Mapping[str, pa.Schema] = {
     name: pa.schema(columns)
     for name, columns in {
+        "sweep": [
+            ("sweep_id", pa.utf8()),
+            ("name", pa.utf8()),
+            ("created", pa.utf8()),
+            ("design", pa.utf8()),
+            ("metric", pa.utf8()),
+            ("direction", pa.utf8()),
+            ("objective_at", pa.utf8()),
+            ("replicates", pa.int32()),
+            ("seeds", pa.utf8()),
+            ("planned", pa.int32()),
+            ("command", pa.utf8()),
+            ("config_sha256", pa.utf8()),
+        ],
         "plan": [
             *_RUN,
             ("trial_id", pa.utf8()),
@@ -322,6 +338,7 @@ TABLES: Mapping[str, pa.Schema] = {
             ("log_state", pa.utf8()),
             ("metric_rows", pa.int64()),
             ("gaps", pa.int64()),
+            ("log_bytes", pa.int64()),
         ],
         "params": [
             *_RUN,

@@ -17,7 +17,7 @@ from provrunner.capture.model import ShapeProbe, describe_layers, describe_model
 from provrunner.capture.optimizers import OptimizerWatch, scheduler_settings
 from provrunner.capture.options import CaptureOptions, RunContext
 from provrunner.capture.recorder import Recorder
-from provrunner.capture.resources import read_resources
+from provrunner.capture.resources import overhead_data, read_resources
 from provrunner.capture.settings import object_data
 from provrunner.capture.sources import SourceFinder
 from provrunner.capture.watch import TrainingWatch
@@ -156,13 +156,7 @@ class Recording:
         self.guard.call(self.finish_stage)
         self.guard.call(self._find_sources, [])
         self.event("resources", "", read_resources())
-        cost = {
-            "hook_s": self.guard.seconds,
-            "events": self.recorder.events + 1,
-            "metric_rows": self.recorder.metric_rows,
-            "dropped": self.recorder.dropped,
-        }
-        self.event("overhead", "", cost)
+        self.event("overhead", "", overhead_data(self.guard.seconds, self.recorder))
 
     def _after_batch(self) -> None:
         if self._pending_model is not None:

@@ -1,32 +1,64 @@
-"""Reads what the process has used so far."""
+"""Reads what the process, and capture in it, has used so far."""
 
 from __future__ import annotations
 
 import os
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 
-__all__ = ["read_resources"]
+if TYPE_CHECKING:
+    from provrunner.capture.recorder import Recorder
+
+__all__ = ["overhead_data", "read_resources"]
 
 _STATM = Path("/proc/self/statm")
+_IO = Path("/proc/self/io")
 
 
 def read_resources() -> dict[str, Any]:
     """Return the data of a `resources` event.
 
     Returns:
-        CPU seconds of all threads, resident bytes, and the bytes of GPU memory that torch holds in
-        tensors (None where CUDA was not started). Nothing waits for the GPU.
+        CPU seconds of all threads, resident bytes, the bytes of GPU memory that torch holds in
+        tensors (None where CUDA was not started), and the bytes that went to and from storage
+        (None where the system does not tell). Nothing waits for the GPU.
     """
     cuda = torch.cuda.is_initialized()  # type: ignore[no-untyped-call]
+    storage = _storage_bytes()
     return {
         "cpu_s": time.process_time(),
         "rss_bytes": _resident_bytes(),
         "gpu_bytes": torch.cuda.memory_allocated() if cuda else None,
+        "read_bytes": storage.get("read_bytes"),
+        "written_bytes": storage.get("write_bytes"),
     }
+
+
+def overhead_data(seconds: float, recorder: Recorder) -> dict[str, Any]:
+    """Return the data of an `overhead` event, which counts itself.
+
+    Args:
+        seconds: spent inside capture's hooks so far.
+        recorder: what wrote the events and metrics so far.
+    """
+    return {
+        "hook_s": seconds,
+        "events": recorder.events + 1,
+        "metric_rows": recorder.metric_rows,
+        "dropped": recorder.dropped,
+    }
+
+
+def _storage_bytes() -> dict[str, int]:
+    """Read the counters of `/proc/self/io`; nothing where there are none, or none to be read."""
+    try:
+        lines = _IO.read_text("ascii").splitlines()
+    except OSError:
+        return {}
+    return {name: int(count) for name, _, count in (line.partition(":") for line in lines)}
 
 
 def _resident_bytes() -> int:

@@ -13,7 +13,7 @@ from provrunner.capture.guard import Guard
 from provrunner.capture.metrics import Logged, MetricReader
 from provrunner.capture.optimizers import OptimizerWatch
 from provrunner.capture.recorder import Recorder, shorten
-from provrunner.capture.resources import read_resources
+from provrunner.capture.resources import overhead_data, read_resources
 from provrunner.capture.stopping import explain_stop
 from provrunner.capture.wrapping import wrap_method
 
@@ -169,6 +169,7 @@ class TrainingWatch:
         self._guard.call(self.look_for_changes)
         self.end("epoch", "train")
         self._event("resources", "train", read_resources())
+        self._event("overhead", "train", overhead_data(self._guard.seconds, self._recorder))
 
     def _eval_step(self, step: int) -> None:
         stage = self._stage()

@@ -19,6 +19,7 @@ from provrunner.log.tables import (
     build_layers,
     build_params,
     build_plan,
+    build_sweep,
     build_transforms,
 )
 from provrunner.plan import Plan
@@ -75,6 +76,7 @@ class SweepTables(Mapping[str, pa.Table]):
 
 
 _BUILDERS: Mapping[str, Callable[[SweepTables], pa.Table]] = {
+    "sweep": lambda tables: build_sweep(tables.plan),
     "plan": lambda tables: build_plan(tables.plan),
     "runs": SweepTables._runs,
     "params": lambda tables: build_params(tables._marked),

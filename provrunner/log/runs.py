@@ -26,12 +26,13 @@ _Told = dict[str, dict[str, Any]]
 
 @dataclass(frozen=True, slots=True)
 class RunState:
-    """How a run stands, as its folder tells; `log_state` is None where there is no log."""
+    """How a run stands, as its folder tells; the log's state and size are None without one."""
 
     run: int
     run_id: str
     status: RunStatus
     log_state: LogState | None = None
+    log_bytes: int | None = None
 
 
 def build_runs(
@@ -111,7 +112,8 @@ def _by_run(events: pa.Table) -> dict[str, _Told]:
 
 
 def _identity(state: RunState, point: Point | None) -> dict[str, Any]:
-    row: dict[str, Any] = {"run": state.run, "run_id": state.run_id, "log_state": state.log_state}
+    names = ("run", "run_id", "log_state", "log_bytes")
+    row: dict[str, Any] = {name: getattr(state, name) for name in names}
     if point is not None:
         row |= {"trial_id": point.trial_id, "replicate": point.replicate, "seed": point.seed}
     return row

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 from functools import cached_property
 from pathlib import Path
 
@@ -81,7 +83,8 @@ class _FolderLogs:
         if status is RunStatus.PLANNED:
             return RunState(number, run_id, status)
         found = (state, self._events[1].get(run_id, state), self._metrics[1].get(run_id, state))
-        return RunState(number, run_id, status, max(found, key=_BY_DAMAGE.index))
+        worst = max(found, key=_BY_DAMAGE.index)
+        return RunState(number, run_id, status, worst, _size(log_folder(path)))
 
     def _read(self, name: str) -> tuple[pa.Table, dict[str, LogState]]:
         parts, states = [TABLES[name].empty_table()], {}
@@ -96,6 +99,15 @@ class _FolderLogs:
 
 def _has_log(path: Path) -> bool:
     return log_folder(path).is_dir()
+
+
+def _size(log: Path) -> int:
+    """Return the size of a log's files; one that is being sealed loses files meanwhile."""
+    total = 0
+    for entry in os.scandir(log):
+        with contextlib.suppress(FileNotFoundError):
+            total += entry.stat().st_size
+    return total
 
 
 def _with_run(name: str, table: pa.Table, number: int, run_id: str) -> pa.Table:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -21,11 +22,21 @@ __all__ = [
     "build_layers",
     "build_params",
     "build_plan",
+    "build_sweep",
     "build_transforms",
 ]
 
 _HARDWARE = ("machine", "cpu", "cores", "memory_bytes", "threads")
 _CODE = ("commit", "branch", "dirty", "remote", "patch_sha256", "reason")
+
+
+def build_sweep(plan: Plan) -> pa.Table:
+    """Build the public table `sweep`: one row, with what the runs are judged by."""
+    row = {name: getattr(plan, name, None) for name in TABLES["sweep"].names}
+    row |= {"metric": plan.objective.metric, "direction": plan.objective.direction}
+    row |= {"objective_at": plan.objective.at}
+    row |= {"planned": len(plan.points), "command": shlex.join(plan.command)}
+    return shape_table("sweep", pa.table({}), {name: [value] for name, value in row.items()})
 
 
 def build_plan(plan: Plan) -> pa.Table:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
@@ -14,7 +16,7 @@ from provrunner.schema import TABLES
 if TYPE_CHECKING:
     import duckdb
 
-__all__ = ["Views", "connect"]
+__all__ = ["Views", "connect", "public_views"]
 
 _QUERIES = {"SELECT", "EXPLAIN", "MULTI"}
 _SETTINGS = {
@@ -27,13 +29,26 @@ _SETTINGS = {
 
 
 class Views:
-    """An in-memory database of a sweep's public tables, each made when a query first names it."""
+    """An in-memory database of a sweep's public tables, each made when a query first names it.
 
-    def __init__(self, tables: Mapping[str, pa.Table]) -> None:
+    Args:
+        tables: the tables by name; beside them there are the views of `public_views` whose tables
+            are all here.
+        shapes: the columns of each table that it has in every sweep.
+    """
+
+    def __init__(
+        self, tables: Mapping[str, pa.Table], shapes: Mapping[str, pa.Schema] = TABLES
+    ) -> None:
         self._tables = tables
         self._known: set[str] = set()
         # so that SHOW TABLES tells them all, and a misspelt name is met by the right one
-        self._connection = connect({name: TABLES[name].empty_table() for name in tables})
+        self._connection = connect({name: shapes[name].empty_table() for name in tables})
+        self._views: dict[str, str] = {}
+        for name, query in public_views().items():
+            if all(table in tables for table in _words(query) & shapes.keys()):
+                self._views[name] = query
+                self._create(name)
 
     def sql(self, query: str) -> duckdb.DuckDBPyRelation:
         """Run one query in DuckDB's SQL; `read_parquet` and its like may name files.
@@ -51,7 +66,7 @@ class Views:
             self._register(query)
             answer = self._connection.sql(query)
         except duckdb.Error as error:
-            raise ConfigError(_explain(str(error), self._tables)) from error
+            raise ConfigError(_explain(str(error), {*self._tables, *self._views})) from error
         if answer is None:
             raise ConfigError("the query gives no rows")
         return answer
@@ -66,10 +81,25 @@ class Views:
             )
 
     def _register(self, query: str) -> None:
-        words = set(re.findall(r"\w+", query.casefold()))
-        for name in words & self._tables.keys() - self._known:
+        """Make the tables and views that a query names, and what these views name."""
+        words = _words(query) - self._known
+        self._known |= words & (self._tables.keys() | self._views.keys())
+        for name in words & self._tables.keys():
             self._connection.register(name, self._tables[name])
-            self._known.add(name)
+        for name in sorted(words & self._views.keys()):
+            self._register(self._views[name])
+            # anew, for a table may have more columns than it had when it was empty
+            self._create(name)
+
+    def _create(self, name: str) -> None:
+        self._connection.execute(f"create or replace temp view {name} as {self._views[name]}")
+
+
+@cache
+def public_views() -> Mapping[str, str]:
+    """Return the SQL of each public view by name; a view names none that comes after it."""
+    files = sorted((Path(__file__).parent / "sql").glob("*.sql"))
+    return {file.stem: file.read_text("utf-8") for file in files}
 
 
 def connect(tables: Mapping[str, pa.Table]) -> duckdb.DuckDBPyConnection:
@@ -82,7 +112,11 @@ def connect(tables: Mapping[str, pa.Table]) -> duckdb.DuckDBPyConnection:
     return connection
 
 
-def _explain(message: str, tables: Mapping[str, pa.Table]) -> str:
+def _words(query: str) -> set[str]:
+    return set(re.findall(r"\w+", query.casefold()))
+
+
+def _explain(message: str, tables: Iterable[str]) -> str:
     """Put DuckDB's message on one line, without its excerpt of the query."""
     text = " ".join(message.partition("\n\nLINE")[0].split())
     unknown = re.match(r"Catalog Error: Table with name (\S+) does not exist!", text)
