@@ -9,6 +9,7 @@ import multiprocessing
 import os
 import signal
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from multiprocessing.util import Finalize
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Self, cast
 
@@ -189,6 +190,16 @@ class ProvenanceCallback(_Callback):
             step: another step than the current one.
         """
         self._recording.watch.write_own(name, value, step)
+
+    def tell_reads(self, reads: Mapping[str, int]) -> None:
+        """Say how often each leaf of the configuration was read, before a trainer sets it up.
+
+        Args:
+            reads: by the leaf's name; of a leaf that is not named, it is not known.
+        """
+        context = self._recording.context
+        config = tuple(replace(leaf, reads=reads.get(leaf.name)) for leaf in context.config)
+        self._recording.context = replace(context, config=config)
 
     def interrupt(self, number: int) -> None:
         """Write that a stop signal came: whatever ends the run now, it was interrupted.

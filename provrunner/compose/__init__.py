@@ -19,7 +19,12 @@ from provrunner.compose.load import (
     search_folders,
     user_conf,
 )
-from provrunner.compose.origins import ConfigLeaf, config_leaves, task_overrides
+from provrunner.compose.origins import (
+    ConfigLeaf,
+    config_leaves,
+    config_references,
+    task_overrides,
+)
 from provrunner.compose.resolvers import register_resolvers
 from provrunner.compose.spec import RunSpec, own_config
 from provrunner.compose.sweep import build_plan, job_overrides
@@ -35,6 +40,7 @@ __all__ = [
     "compose_config",
     "config_folder",
     "config_leaves",
+    "config_references",
     "extend_search_path",
     "group_options",
     "job_overrides",

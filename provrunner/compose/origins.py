@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +12,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from provrunner.compose.load import CONFIG_NAME, package_conf, parse_overrides
 
-__all__ = ["ConfigLeaf", "config_leaves", "source_of", "task_overrides"]
+__all__ = ["ConfigLeaf", "config_leaves", "config_references", "source_of", "task_overrides"]
 
 _INTERNAL = ("hydra", "run")
 _GLOBAL = "@package _global_"
@@ -69,6 +70,31 @@ def config_leaves(
     return tuple(leaves)
 
 
+def config_references(cfg: DictConfig) -> dict[str, frozenset[str]]:
+    """Return, for each leaf of a configuration, the leaves that `${...}` in its place refers to.
+
+    A reference to a node refers to all leaves below it, and stands for the leaves that it becomes.
+
+    Args:
+        cfg: as composed; `hydra` and `run` are left out.
+
+    Example:
+        >>> cfg = OmegaConf.create({"lr": 0.1, "optimizer": {"lr": "${lr}", "decay": 0}})
+        >>> config_references(cfg)
+        {'optimizer.lr': frozenset({'lr'})}
+    """
+    kept = [str(key) for key in cfg if key not in _INTERNAL]
+    part = OmegaConf.masked_copy(cfg, kept)
+    known = [name for name, _ in _leaves(OmegaConf.to_container(part, resolve=True))]
+    found: dict[str, frozenset[str]] = {}
+    for place, value in _leaves(OmegaConf.to_container(part, resolve=False)):
+        words = [_absolute(word, place) for word in _words(value)]
+        named = frozenset(name for name in known if _is_within(name, words))
+        if named:
+            found |= {name: named for name in known if _is_within(name, (place,))}
+    return found
+
+
 def task_overrides(hydra_cfg: DictConfig) -> list[str]:
     """Return the overrides as given; read in the plain way, `${...}` in them would be resolved."""
     given = OmegaConf.to_container(hydra_cfg.overrides.task, resolve=False)
@@ -100,6 +126,23 @@ def _leaves(node: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
         return
     for key, value in node.items():
         yield from _leaves(value, f"{prefix}.{key}" if prefix else str(key))
+
+
+def _words(value: Any) -> list[str]:
+    """Return all that may be a key in the interpolations of a value or of a list's items."""
+    if isinstance(value, list | dict):
+        items = value.values() if isinstance(value, dict) else value
+        return [word for item in items for word in _words(item)]
+    if not isinstance(value, str) or "${" not in value:
+        return []
+    return re.findall(r"[\w.-]+", value.partition("${")[2])
+
+
+def _absolute(word: str, place: str) -> str:
+    """Return the path that a word means at a place: `.lr` is a sibling, `..lr` one level up."""
+    dots = len(word) - len(word.lstrip("."))
+    parents = place.split(".")[:-dots] if dots else []
+    return ".".join([*parents, word.lstrip(".")])
 
 
 def _is_within(name: str, keys: Collection[str]) -> bool:

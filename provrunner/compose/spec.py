@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -31,6 +32,7 @@ class RunSpec:
         leaves: each leaf of `config` with where it came from.
         overrides: the command-line words that made it.
         launcher: the name of what started it.
+        references: for each leaf, the leaves that it refers to in the configuration as written.
     """
 
     folder: Path
@@ -40,6 +42,7 @@ class RunSpec:
     leaves: tuple[ConfigLeaf, ...] = ()
     overrides: tuple[str, ...] = ()
     launcher: str | None = field(default=None)
+    references: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
     def to_joined(self) -> JoinedRun:
         """Give what a further rank of this run needs."""

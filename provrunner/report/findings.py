@@ -11,6 +11,7 @@ from provrunner.report.figures import Figures
 from provrunner.report.markup import Markup, Section, details, element, join, region, table
 from provrunner.report.numbers import count, effect_text, interval, number, p_value, share
 from provrunner.report.wording import (
+    SWEPT_BUT_NEVER_READ,
     best_sentence,
     component_name,
     flag_text,
@@ -24,7 +25,9 @@ __all__ = ["findings"]
 
 _TRIALS = 50
 _ROLES = ("best run", "runner-up")
-_REFUSALS = frozenset({"cannot_conclude", "constant_metric", "noise_not_estimable"})
+_REFUSALS = frozenset(
+    {"cannot_conclude", "constant_metric", "noise_not_estimable", SWEPT_BUT_NEVER_READ}
+)
 
 
 def findings(

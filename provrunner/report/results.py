@@ -154,9 +154,11 @@ class Sweep:
 
     @cached_property
     def _summary(self) -> Summary:
+        from provrunner.report.unread import flag_unread
         from provrunner.sensitivity import build_summary
 
-        return build_summary(trials_table(self.plan, self.runs), build_study(self.plan))
+        summary = build_summary(trials_table(self.plan, self.runs), build_study(self.plan))
+        return flag_unread(summary, self._tables["params"], self.plan)
 
     @cached_property
     def _graph(self) -> Graph:

@@ -16,6 +16,7 @@ from provrunner.report.numbers import (
     share,
 )
 from provrunner.report.wording import (
+    SWEPT_BUT_NEVER_READ,
     best_sentence,
     component_name,
     design_sentence,
@@ -91,11 +92,17 @@ def _summary_lines(
     blocks = [
         [_title(summary["sweep"], duration_s), *_statuses(summary)],
         _table(summary, width),
-        [[(f"note: {flag_text(flag)}", "yellow")] for flag in summary["flags"]],
+        [_flag(flag) for flag in summary["flags"]],
         [[(sentence, "")] for sentence in _sentences(summary)],
     ]
     filled = [block for block in blocks if block]
     return [line for block in filled for line in [*block, [("", "")]]][:-1]
+
+
+def _flag(flag: Mapping[str, Any]) -> Line:
+    if flag["flag"] == SWEPT_BUT_NEVER_READ:
+        return [(f"WARNING: {flag_text(flag)}", "bold red")]
+    return [(f"note: {flag_text(flag)}", "yellow")]
 
 
 def _title(sweep: Mapping[str, Any], duration_s: float | None) -> Line:

@@ -10,6 +10,7 @@ from provrunner.report.escape import visible
 from provrunner.report.numbers import count, number
 
 __all__ = [
+    "SWEPT_BUT_NEVER_READ",
     "best_sentence",
     "component_name",
     "design_sentence",
@@ -25,6 +26,9 @@ __all__ = [
 ]
 
 _NAMED_RUNS = 3
+
+SWEPT_BUT_NEVER_READ = "swept_but_never_read"
+"""The flag of a hyperparameter that no run read: all that is said of it is about chance."""
 
 _FLAGS = {
     "adaptive": "the points were chosen in view of earlier results",

@@ -6,12 +6,13 @@ import inspect
 from pathlib import Path
 from typing import Any
 
-from hydra.utils import get_object, instantiate
+from hydra.utils import get_object
 from lightning import LightningDataModule, LightningModule, Trainer
 from lightning.pytorch.callbacks import Callback, ModelCheckpoint
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
 from provrunner.errors import ConfigError
+from provrunner.run.reads import ConfigReads
 
 __all__ = ["build_data", "build_module", "build_trainer"]
 
@@ -19,13 +20,17 @@ _FROM_DATA = ("in_shape", "out_features", "problem")
 """Arguments of a model or task that the data answer when the configuration leaves them null."""
 
 
-def build_data(config: DictConfig) -> LightningDataModule:
+def build_data(config: DictConfig, reads: ConfigReads) -> LightningDataModule:
     """Make the data module and load its data for fitting.
+
+    Args:
+        config: a run's configuration.
+        reads: counts what is read of it.
 
     Raises:
         ConfigError: `data` names no LightningDataModule.
     """
-    data = instantiate(config.data)
+    data = reads.make("data", config.data)
     if not isinstance(data, LightningDataModule):
         raise ConfigError(
             f"data._target_: {config.data._target_} gives a {type(data).__name__}; "
@@ -36,7 +41,9 @@ def build_data(config: DictConfig) -> LightningDataModule:
     return data
 
 
-def build_module(config: DictConfig, data: LightningDataModule) -> LightningModule:
+def build_module(
+    config: DictConfig, data: LightningDataModule, reads: ConfigReads
+) -> LightningModule:
     """Make the LightningModule: the model itself, or the task wrapped round a plain network.
 
     Args:
@@ -44,13 +51,15 @@ def build_module(config: DictConfig, data: LightningDataModule) -> LightningModu
         data: a data module whose `setup("fit")` has run; where it has the attributes `in_shape`,
             `out_features` or `problem`, they stand in for arguments that the configuration
             leaves null.
+        reads: counts what is read of the configuration.
     """
-    model = instantiate(config.model, **_from_data(config.model, data))
+    model = reads.make("model", config.model, **_from_data(config.model, data))
     if isinstance(model, LightningModule):
         return model
-    parts = {name: instantiate(config[name]) for name in ("optimizer", "scheduler")}
+    parts = {name: reads.make(name, config[name]) for name in ("optimizer", "scheduler")}
     # Handed over as they are: `instantiate` would copy them into a configuration first.
-    make_task = instantiate(config.task, _partial_=True, **_from_data(config.task, data))
+    given = _from_data(config.task, data)
+    make_task = reads.make("task", config.task, _partial_=True, **given)
     task = make_task(model=model, **parts)
     if not isinstance(task, LightningModule):
         raise ConfigError(
@@ -60,31 +69,38 @@ def build_module(config: DictConfig, data: LightningDataModule) -> LightningModu
     return task
 
 
-def build_trainer(config: DictConfig, folder: Path, *callbacks: Callback) -> Trainer:
+def build_trainer(
+    config: DictConfig, folder: Path, reads: ConfigReads, *callbacks: Callback
+) -> Trainer:
     """Make the Trainer with the configured callbacks and ours, writing below `folder` only.
 
     Args:
         config: a run's configuration; `trainer.callbacks` maps names to `_target_`s.
         folder: the run's own folder; checkpoints go to `checkpoints/` in it.
+        reads: counts what is read of the configuration.
         callbacks: further callbacks, called first.
     """
     settings: dict[str, Any] = dict(config.trainer)
     configured = settings.pop("callbacks", None) or {}
-    ours = [_callback(spec, folder) for spec in configured.values() if spec is not None]
+    ours = [
+        _callback(f"trainer.callbacks.{name}", spec, folder, reads)
+        for name, spec in configured.items()
+        if spec is not None
+    ]
     if settings.get("default_root_dir") is None:
         settings["default_root_dir"] = str(folder)
-    trainer = instantiate(settings, callbacks=[*callbacks, *ours])
+    trainer = reads.make("trainer", OmegaConf.create(settings), callbacks=[*callbacks, *ours])
     if not isinstance(trainer, Trainer):
         raise ConfigError(f"trainer._target_: {config.trainer._target_} is no lightning.Trainer")
     return trainer
 
 
-def _callback(spec: DictConfig, folder: Path) -> Callback:
+def _callback(path: str, spec: DictConfig, folder: Path, reads: ConfigReads) -> Callback:
     target = get_object(spec._target_)
     extra: dict[str, Any] = {}
     if isinstance(target, type) and issubclass(target, ModelCheckpoint) and not spec.get("dirpath"):
         extra["dirpath"] = str(folder / "checkpoints")
-    callback: Callback = instantiate(spec, **extra)
+    callback: Callback = reads.make(path, spec, **extra)
     return callback
 
 

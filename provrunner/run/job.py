@@ -8,7 +8,14 @@ from typing import cast
 
 from omegaconf import DictConfig
 
-from provrunner.compose import JoinedRun, RunSpec, config_leaves, own_config, task_overrides
+from provrunner.compose import (
+    JoinedRun,
+    RunSpec,
+    config_leaves,
+    config_references,
+    own_config,
+    task_overrides,
+)
 from provrunner.log import read_plan
 
 __all__ = ["join_run", "run_task"]
@@ -35,6 +42,7 @@ def run_task(config: DictConfig) -> str:
         config=own,
         leaves=config_leaves(own, hydra_config, axes),
         overrides=_as_given(task_overrides(hydra_config)),
+        references=config_references(config),
         launcher=str(hydra_config.launcher._target_).rpartition(".")[2],
     )
     return execute(spec).value

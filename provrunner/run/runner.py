@@ -18,6 +18,7 @@ from provrunner.log import ArrowSink, run_folder
 from provrunner.plan import Plan
 from provrunner.redaction import redact_value
 from provrunner.run.build import build_data, build_module, build_trainer
+from provrunner.run.reads import ConfigReads
 from provrunner.run.seeding import seed_run
 from provrunner.run.signals import Stopped, raise_on_stop
 from provrunner.run.words import redact_override
@@ -81,9 +82,12 @@ def _execute(spec: RunSpec, folder: Path, *, reraise: bool = False) -> RunStatus
 def _train(spec: RunSpec, folder: Path, callback: ProvenanceCallback) -> Mapping[str, float]:
     """Fit, then test; return the last value of every metric that the fit logged."""
     seed_run(spec.point.seed)
-    data = build_data(spec.config)
-    module = build_module(spec.config, data)
-    trainer = build_trainer(spec.config, folder, callback)
+    reads = ConfigReads(spec.references)
+    data = build_data(spec.config, reads)
+    module = build_module(spec.config, data, reads)
+    trainer = build_trainer(spec.config, folder, reads, callback)
+    counts = reads.count(leaf.name for leaf in spec.leaves)
+    callback.tell_reads({name: count for name, count in counts.items() if count is not None})
     if trainer.world_size > 1:
         set_joined_run(spec.to_joined())
     trainer.fit(module, datamodule=data)
