@@ -8,7 +8,7 @@ from pathlib import Path
 
 import typer
 
-from provrunner.cli import explain, read  # noqa: F401  their verbs join the application
+from provrunner.cli import ask, explain, read, watch  # noqa: F401  their verbs join the application
 from provrunner.cli.app import app
 from provrunner.errors import ConfigError, ProvrunnerError, nearest
 

@@ -1,7 +1,8 @@
-"""Whether the process that writes a log still lives."""
+"""Whether the process that writes a log, or runs a sweep, still lives."""
 
 from __future__ import annotations
 
+import json
 import os
 import socket
 import time
@@ -9,11 +10,12 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-__all__ = ["Owner", "is_alive", "this_process"]
+__all__ = ["Owner", "is_alive", "read_owner", "this_process", "write_owner"]
 
 STALE_S = 60.0
 """A heartbeat from another machine that is older than this is taken for a death."""
 
+_OWNER_FILE = "owner.json"
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
@@ -47,6 +49,23 @@ def this_process() -> Owner:
         pid=str(pid),
         process_start=_process_start(pid),
     )
+
+
+def write_owner(sweep_folder: Path) -> None:
+    """Name this process as the one that runs a sweep, for who watches it from another."""
+    path = sweep_folder / _OWNER_FILE
+    temporary = path.with_suffix(".tmp")
+    temporary.write_text(json.dumps(this_process().to_metadata()) + "\n", encoding="utf-8")
+    temporary.replace(path)
+
+
+def read_owner(sweep_folder: Path) -> Owner | None:
+    """Return the process that runs or ran a sweep; None where nothing tells."""
+    try:
+        fields = json.loads((sweep_folder / _OWNER_FILE).read_text("utf-8"))
+        return Owner.from_metadata({str(key): str(value) for key, value in fields.items()})
+    except (OSError, ValueError, AttributeError):
+        return None
 
 
 def is_alive(owner: Owner, heartbeat: float | None, *, now: float | None = None) -> bool:

@@ -17,6 +17,7 @@ from provrunner.log.runs import level_column, level_type
 from provrunner.log.sweep import read_tables
 from provrunner.log.views import Views
 from provrunner.plan import Plan
+from provrunner.report.lazy import LAZY_TABLES, project_runs, summary_rows
 from provrunner.schema import TABLES
 
 if TYPE_CHECKING:
@@ -150,7 +151,7 @@ class Sweep:
 
     @cached_property
     def _views(self) -> Views:
-        return Views(self._all)
+        return Views(_Askable(self), {**TABLES, **LAZY_TABLES})
 
     @cached_property
     def _summary(self) -> Summary:
@@ -229,3 +230,23 @@ class _AllTables(Mapping[str, pa.Table]):
 
     def __len__(self) -> int:
         return len(TABLES)
+
+
+class _Askable(_AllTables):
+    """What a query may name: the public tables, and those that are made for questions alone."""
+
+    def __init__(self, sweep: Sweep) -> None:
+        super().__init__(sweep, sweep.tables)
+
+    def __getitem__(self, name: str) -> pa.Table:
+        if name == "summary":
+            return summary_rows(self._sweep.sensitivity().to_dict())
+        if name == "project_runs":
+            return project_runs(self._sweep.folder)
+        return super().__getitem__(name)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter((*TABLES, *LAZY_TABLES))
+
+    def __len__(self) -> int:
+        return len(TABLES) + len(LAZY_TABLES)

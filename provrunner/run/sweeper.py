@@ -20,6 +20,7 @@ from provrunner.log import (
     run_status,
     write_plan,
 )
+from provrunner.log.liveness import write_owner
 from provrunner.plan import Plan
 from provrunner.run.signals import Stopped, raise_on_stop
 from provrunner.run.words import redact_override
@@ -87,6 +88,7 @@ def run_plan(
     folder = _make_folder(config, draft.name, now)
     plan = replace(draft, sweep_id=folder.name)
     write_plan(folder, plan)
+    write_owner(folder)
     with read_write(config), open_dict(config):
         config.run.folder = str(folder)
         config.hydra.sweep.dir = str(folder)

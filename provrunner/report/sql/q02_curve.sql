@@ -1,0 +1,7 @@
+-- question: What were loss, accuracy and time in each epoch of a run, so far?
+-- live: yes
+-- run (run) = best: the run
+select * exclude (run_id)
+from epochs
+where run = $run
+order by rank, epoch

@@ -1,0 +1,5 @@
+-- question: Which share of the variance has each hyperparameter and interaction, and which the noise?
+select component, kind, share, low, high, p_holm, significant, effect, effect_low, effect_high,
+       effect_sigma, n_runs
+from sensitivity
+order by kind in ('seed', 'noise', 'unresolved'), share desc, component
