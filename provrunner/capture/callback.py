@@ -94,13 +94,13 @@ class ProvenanceCallback(_Callback):
             self._recording.open(trainer, pl_module)
             self._close_at_exit()
             listen(self)
-        self._recording.attach(trainer)
+        self._recording.attach(trainer, pl_module, self)
         self._recording.watch.start("stage", _plain(stage))
 
     @_guarded
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Describe optimizers, data and model as training finds them."""
-        self._recording.watch.in_training = True
+        self._recording.guard.call(self._recording.compare_settings, trainer, pl_module)
         self._recording.describe_optimizers(trainer)
         loaders = {"train": trainer.train_dataloader, "val": trainer.val_dataloaders}
         self._recording.describe(trainer, pl_module, loaders)
@@ -166,8 +166,9 @@ class ProvenanceCallback(_Callback):
     def teardown(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         """Write that a stage ended; the log stays open for the next one."""
         self._recording.guard.call(self._recording.watch.look_for_changes)
+        self._recording.guard.call(self._recording.compare_settings, trainer, pl_module)
         self._recording.finish_stage()
-        self._recording.watch.detach()
+        self._recording.detach()
 
     @_guarded
     def record(self, kind: str, subject: str = "", data: Mapping[str, Any] | None = None) -> None:

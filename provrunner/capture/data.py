@@ -190,11 +190,11 @@ def _transform(position: int, told: Mapping[str, Any]) -> tuple[str, dict[str, A
 def _flat(loaders: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
     for split, held in loaders.items():
         if isinstance(held, Mapping):
-            yield from ((f"{split}/{key}", loader) for key, loader in held.items())
+            yield from _flat({f"{split}/{key}": loader for key, loader in held.items()})
         elif isinstance(held, list | tuple) and len(held) == 1:
-            yield split, held[0]
+            yield from _flat({split: held[0]})
         elif isinstance(held, list | tuple):
-            yield from ((f"{split}/{number}", loader) for number, loader in enumerate(held))
+            yield from _flat({f"{split}/{number}": part for number, part in enumerate(held)})
         elif held is not None:
             yield split, held
 

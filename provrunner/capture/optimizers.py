@@ -43,24 +43,21 @@ class OptimizerWatch:
     """Remembers every optimizer setting and says what changed since.
 
     Settings are named `optimizer.lr`; `optimizer.1.lr` where there are several optimizers and
-    `optimizer.groups.1.lr` where there are several parameter groups. A setting that is a tensor on
-    a device is not watched, because reading it would wait for the device.
+    `optimizer.groups.1.lr` where there are several parameter groups. Groups that are added later
+    get such a name, and the first one keeps its own. A setting that is a tensor on a device is not
+    watched, because reading it would wait for the device.
 
     Args:
         optimizers: the trainer's optimizers.
-        schedulers: the trainer's scheduler configurations.
+        schedulers: the trainer's list of scheduler configurations; what the trainer or a callback
+            puts there later is seen.
     """
 
     def __init__(self, optimizers: Sequence[Any], schedulers: Sequence[Any]) -> None:
-        self._schedulers = [config.scheduler for config in schedulers]
+        self._configs = schedulers
         self._optimizers = list(optimizers)
-        self._groups = [
-            _Group(prefix, index, group, optimizer, keys, _values(group, keys))
-            for number, optimizer in enumerate(self._optimizers)
-            for index, group in enumerate(optimizer.param_groups)
-            for prefix in [_prefix(number, len(optimizers), index, len(optimizer.param_groups))]
-            for keys in [tuple(key for key, value in group.items() if _is_watched(key, value))]
-        ]
+        self._group_counts = [len(optimizer.param_groups) for optimizer in optimizers]
+        self._groups = self._read_groups()
 
     def settings(self) -> Iterator[tuple[str, Any]]:
         """Yield the name and value of every setting, and each optimizer's class."""
@@ -71,9 +68,17 @@ class OptimizerWatch:
             for key, value in zip(group.keys, group.values, strict=True):
                 yield f"{group.prefix}.{key}", value
 
-    def changes(self) -> list[Change]:
-        """Return what changed since the last call, and remember how it is now."""
+    def changes(self, optimizers: Sequence[Any] | None = None) -> list[Change]:
+        """Return what changed since the last call, and remember how it is now.
+
+        Args:
+            optimizers: the trainer's optimizers now: a tuner puts others in their place. None
+                stands for the same as before.
+        """
         found: list[Change] = []
+        optimizers = self._optimizers if optimizers is None else optimizers
+        if self._is_stale(optimizers):
+            found += self._read_again(optimizers)
         for group in self._groups:
             values = _values(group.group, group.keys)
             if values != group.values:
@@ -81,16 +86,45 @@ class OptimizerWatch:
                 group.values = values
         return found
 
+    def _is_stale(self, optimizers: Sequence[Any]) -> bool:
+        if len(optimizers) != len(self._optimizers):
+            return True
+        if any(now is not old for now, old in zip(optimizers, self._optimizers, strict=True)):
+            return True
+        return sum(len(optimizer.param_groups) for optimizer in optimizers) != len(self._groups)
+
+    def _read_again(self, optimizers: Sequence[Any]) -> Iterator[Change]:
+        """Take optimizers and groups as they are now; yield what is new or no longer the same."""
+        before = dict(self.settings())
+        self._optimizers = list(optimizers)
+        self._group_counts += [1] * (len(optimizers) - len(self._group_counts))
+        self._groups = self._read_groups()
+        for name, value in self.settings():
+            old = before.get(name)
+            if name not in before or _differ(old, value):
+                yield Change(name, old, value, "manual", "unknown")
+
+    def _read_groups(self) -> list[_Group]:
+        several = len(self._optimizers) > 1
+        return [
+            _Group(prefix, index, group, optimizer, keys, _values(group, keys))
+            for number, optimizer in enumerate(self._optimizers)
+            for index, group in enumerate(optimizer.param_groups)
+            for name in [f"optimizer.{number}" if several else "optimizer"]
+            for is_only in [self._group_counts[number] == 1 and index == 0]
+            for prefix in [name if is_only else f"{name}.groups.{index}"]
+            for keys in [tuple(key for key, value in group.items() if _is_watched(key, value))]
+        ]
+
     def _explain(self, group: _Group, values: tuple[Any, ...]) -> Iterator[Change]:
         for key, old, new in zip(group.keys, group.values, values, strict=True):
-            # Equal, or NaN before and after.
-            if old == new or (old != old and new != new):  # noqa: PLR0124
+            if not _differ(old, new):
                 continue
             cause, agent = self._cause(group, key, new)
             yield Change(f"{group.prefix}.{key}", old, new, cause, agent)
 
     def _cause(self, group: _Group, key: str, new: Any) -> tuple[str, str]:
-        for scheduler in self._schedulers:
+        for scheduler in [config.scheduler for config in self._configs]:
             if getattr(scheduler, "optimizer", None) is not group.optimizer:
                 continue
             if key == "lr" and _last_lr(scheduler, group.index) == new:
@@ -117,9 +151,9 @@ def scheduler_settings(configs: Sequence[Any]) -> Iterator[tuple[str, Any]]:
                 yield f"{prefix}.{key}", value
 
 
-def _prefix(number: int, optimizers: int, index: int, groups: int) -> str:
-    name = "optimizer" if optimizers == 1 else f"optimizer.{number}"
-    return name if groups == 1 else f"{name}.groups.{index}"
+def _differ(old: Any, new: Any) -> bool:
+    # NaN before and after is no change.
+    return bool(old != new and (old == old or new == new))  # noqa: PLR0124
 
 
 def _is_watched(key: str, value: object) -> bool:

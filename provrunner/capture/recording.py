@@ -13,12 +13,13 @@ from provrunner.capture.beginning import begin_run
 from provrunner.capture.code import CodeReader
 from provrunner.capture.data import DataDescriber
 from provrunner.capture.guard import Guard
+from provrunner.capture.loggers import LoggerWatch
 from provrunner.capture.model import ShapeProbe, describe_layers, describe_model
 from provrunner.capture.optimizers import OptimizerWatch, scheduler_settings
 from provrunner.capture.options import CaptureOptions, RunContext
 from provrunner.capture.recorder import Recorder
 from provrunner.capture.resources import overhead_data, read_resources
-from provrunner.capture.settings import object_data
+from provrunner.capture.settings import hyperparameters, object_data, trainer_settings
 from provrunner.capture.sources import SourceFinder
 from provrunner.capture.watch import TrainingWatch
 from provrunner.redaction import secret_values
@@ -62,6 +63,7 @@ class Recording:
         self._rank = 0
         self._code: CodeReader | None = None
         self._checkpoints: CheckpointWatch | None = None
+        self._loggers = LoggerWatch(self._write_logged)
         self._data: DataDescriber | None = None
         self._sources: SourceFinder | None = None
         self._shapes: ShapeProbe | None = None
@@ -92,20 +94,40 @@ class Recording:
             self.recorder.open(0)
             self.is_open = True
 
-    def attach(self, trainer: Trainer) -> None:
-        """Follow a trainer's steps and checkpoints."""
-        self.watch.attach(trainer)
+    def attach(self, trainer: Trainer, model: LightningModule, callback: object) -> None:
+        """Follow a trainer's steps, loggers and checkpoints.
+
+        Args:
+            trainer: to follow.
+            model: what it runs.
+            callback: what is told of the trainer's hooks.
+        """
+        self.watch.attach(trainer, callback)
+        self._loggers.attach(trainer, self.guard.wrap)
         if self._checkpoints is not None:
             self._checkpoints.attach(trainer, self.guard.wrap)
+        self.guard.call(self.compare_settings, trainer, model)
+
+    def compare_settings(self, trainer: Trainer, model: LightningModule) -> None:
+        """Write what has changed in the settings of trainer, model and data module."""
+        self.watch.compare(trainer_settings(trainer))
+        for prefix, owner in (("model", model), ("data", trainer.datamodule)):  # type: ignore[attr-defined]
+            self.watch.compare((leaf.name, leaf.value) for leaf in hyperparameters(prefix, owner))
+
+    def detach(self) -> None:
+        """Leave the trainer as it was found; its checkpoints are followed until the end."""
+        self.watch.detach()
+        self._loggers.detach()
 
     def describe_optimizers(self, trainer: Trainer) -> None:
         """Write the settings of optimizers and schedulers, and watch them from now on."""
         optimizers = OptimizerWatch(trainer.optimizers, trainer.lr_scheduler_configs)
         self.watch.optimizers = optimizers
+        settings = [*optimizers.settings(), *scheduler_settings(trainer.lr_scheduler_configs)]
+        # An earlier fit of this run may have left them otherwise.
+        self.watch.compare(settings)
         if self._rank == 0:
-            for name, value in optimizers.settings():
-                self.event("param", name, object_data(name, value))
-            for name, value in scheduler_settings(trainer.lr_scheduler_configs):
+            for name, value in settings:
                 self.event("param", name, object_data(name, value))
 
     def describe(
@@ -145,12 +167,16 @@ class Recording:
         finally:
             self.recorder.close(status, reason)
 
+    def _write_logged(self, name: str, value: object, step: int | None) -> None:
+        if not self.watch.is_trial():
+            self.watch.write_own(name, value, step)
+
     def _report_failure(self, hook: str, error: Exception) -> None:
         data = {"error": f"{type(error).__name__}: {error}", "hook": hook}
         self.event("capture_failed", hook, data)
 
     def _finish(self) -> None:
-        self.watch.detach()
+        self.detach()
         if self._checkpoints is not None:
             self._checkpoints.detach()
         self.guard.call(self.finish_stage)

@@ -12,7 +12,13 @@ from provrunner.redaction import redact_value
 if TYPE_CHECKING:
     from lightning.pytorch import Trainer
 
-__all__ = ["hyperparameters", "leaf_data", "object_data", "trainer_settings"]
+__all__ = [
+    "hyperparameters",
+    "leaf_data",
+    "object_data",
+    "steered_settings",
+    "trainer_settings",
+]
 
 _TRAINER_SETTINGS = (
     "accumulate_grad_batches",
@@ -37,6 +43,9 @@ _TRAINER_SETTINGS = (
     "val_check_interval",
     "world_size",
 )
+
+# What callbacks change between the epochs of one fit.
+_STEERED = ("accumulate_grad_batches", "gradient_clip_val")
 
 _TYPE_NAMES = {type(None): "null", dict: "dict", list: "list"}
 
@@ -80,6 +89,12 @@ def trainer_settings(trainer: Trainer) -> Iterator[tuple[str, Any]]:
         yield f"trainer.{name}", type_path(getattr(trainer, name))
     yield "trainer.callbacks", _type_paths(trainer.callbacks)  # type: ignore[attr-defined]
     yield "trainer.loggers", _type_paths(trainer.loggers)
+
+
+def steered_settings(trainer: Trainer) -> Iterator[tuple[str, Any]]:
+    """Yield the name and value of the trainer's settings that may change during a fit."""
+    for name in _STEERED:
+        yield f"trainer.{name}", getattr(trainer, name)
 
 
 def _type_paths(objects: Iterable[object]) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from numbers import Real
 from typing import TYPE_CHECKING, Any
 
@@ -11,10 +11,11 @@ import torch
 
 from provrunner.capture.guard import Guard
 from provrunner.capture.metrics import Logged, MetricReader
-from provrunner.capture.optimizers import OptimizerWatch
+from provrunner.capture.optimizers import Change, OptimizerWatch
 from provrunner.capture.recorder import Recorder, shorten
 from provrunner.capture.resources import overhead_data, read_resources
-from provrunner.capture.stopping import explain_stop
+from provrunner.capture.settings import steered_settings
+from provrunner.capture.steering import SteeringWatch, explain_stop
 from provrunner.capture.wrapping import wrap_method
 
 if TYPE_CHECKING:
@@ -40,8 +41,7 @@ class TrainingWatch:
         optimizers: the settings to compare with; None until training starts.
         step: the last training step done; None before the first one.
         epoch: the trainer's epoch when last looked at; None before the first look.
-        in_training: set when the callbacks hear that training starts. Steps before that are not
-            the run's: a learning-rate finder sends its trial steps through the same trainer.
+        steering: the settings of trainer and model as last seen.
     """
 
     def __init__(
@@ -55,7 +55,7 @@ class TrainingWatch:
         self.optimizers: OptimizerWatch | None = None
         self.step: int | None = None
         self.epoch: int | None = None
-        self.in_training = False
+        self.steering = SteeringWatch()
         self._recorder = recorder
         self._guard = guard
         self._each_step = each_step
@@ -65,13 +65,20 @@ class TrainingWatch:
         self._batches: dict[str, int] = {}
         self._stop_told = False
         self._trainer: Any = None
+        self._callback: object = None
         self._undo: list[Callable[[], None]] = []
 
-    def attach(self, trainer: Trainer) -> None:
-        """Begin to look at a trainer."""
+    def attach(self, trainer: Trainer, callback: object) -> None:
+        """Begin to look at a trainer.
+
+        Args:
+            trainer: to look at.
+            callback: what is told of the trainer's hooks. A tuner sends its trial steps through the
+                same trainer and takes all callbacks away meanwhile: those steps are not the run's.
+        """
         self.detach()
-        self._trainer = trainer
-        self._stop_told = self.in_training = False
+        self._trainer, self._callback = trainer, callback
+        self._stop_told = False
         wrap, connector = self._guard.wrap, trainer._logger_connector
         self._undo = [
             wrap_method(connector, "update_train_step_metrics", after=wrap(self._train_step)),
@@ -83,6 +90,8 @@ class TrainingWatch:
 
     def detach(self) -> None:
         """Leave the trainer as it was found."""
+        if self.optimizers is not None:
+            self.steering.remember(self.optimizers.settings())
         for undo in self._undo:
             undo()
         self._undo = []
@@ -121,16 +130,20 @@ class TrainingWatch:
         self._batches[subject] = self._batches.get(subject, 0) + 1
         self._after_batch()
 
+    def compare(self, settings: Iterable[tuple[str, Any]]) -> None:
+        """Write which settings are no longer what they were when last compared."""
+        for change in self.steering.changes(settings, self._trainer):
+            self._write_change(change)
+
     def look_for_changes(self) -> None:
         """Write what changed in the optimizers, and whether training was stopped."""
-        for change in self.optimizers.changes() if self.optimizers else ():
-            data = {"old": change.old, "new": change.new, "cause": change.cause}
-            self._event("adaptation", change.name, {**data, "agent": change.agent})
+        if self.optimizers is not None and self._trainer is not None:
+            for change in self.optimizers.changes(self._trainer.optimizers):
+                self._write_change(change)
         if not self._stop_told and self._trainer is not None and self._trainer.should_stop:
             self._stop_told = True
             cause, agent = explain_stop(self._trainer)
-            data = {"old": False, "new": True, "cause": cause, "agent": agent}
-            self._event("adaptation", "trainer.should_stop", data)
+            self._write_change(Change("trainer.should_stop", False, True, cause, agent))
 
     def write_own(self, name: str, value: object, step: int | None) -> None:
         """Write a value of the user's own, at the current step, epoch and stage.
@@ -151,11 +164,14 @@ class TrainingWatch:
             self._recorder.metrics({shorten(name): number}, step=step, epoch=epoch, stage=stage)
 
     def _train_step(self) -> None:
-        if not self.in_training:
+        if self.is_trial():
             return
         if ("epoch", "train") not in self._started_ns:
             # Lightning calls no hook for an epoch that it resumes in its middle.
             self.start("epoch", "train")
+        if not self._batches["train"]:
+            # What a callback set for this epoch, whichever callback was asked first.
+            self._guard.call(self.compare, steered_settings(self._trainer))
         self.step = step = self._current_step()
         self._write(self._reader.read_step(self._trainer._results or {}), step)
         if self._each_step:
@@ -163,7 +179,7 @@ class TrainingWatch:
         self.count_batch("train")
 
     def _train_epoch(self) -> None:
-        if not self.in_training:
+        if self.is_trial():
             return
         self._write(self._reader.read_epoch(self._trainer._results or {}), self._current_step())
         self._guard.call(self.look_for_changes)
@@ -190,6 +206,14 @@ class TrainingWatch:
             self._recorder.metrics(numbers, step=step, epoch=epoch, stage=self._stage())
         for name, value in others.items():
             self._recorder.event("value", name, {"value": value}, step=step, epoch=epoch)
+
+    def is_trial(self) -> bool:
+        """Say whether a tuner has borrowed the trainer."""
+        return all(callback is not self._callback for callback in self._trainer.callbacks)
+
+    def _write_change(self, change: Change) -> None:
+        data = {"old": change.old, "new": change.new, "cause": change.cause}
+        self._event("adaptation", change.name, {**data, "agent": change.agent})
 
     def _event(self, kind: str, subject: str, data: dict[str, Any]) -> None:
         self._recorder.event(kind, subject, data, step=self.step, epoch=self.epoch)
