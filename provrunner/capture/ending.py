@@ -6,8 +6,7 @@ import sys
 import traceback
 from typing import Any
 
-import torch
-
+from provrunner.capture.loaded import is_instance, loaded, uses_cuda
 from provrunner.capture.recorder import type_path
 from provrunner.schema import RunStatus
 
@@ -31,7 +30,7 @@ def outcome_of(exception: BaseException) -> Outcome:
     if isinstance(exception, KeyboardInterrupt | SystemExit):
         # Lightning raises SIGTERMException, a SystemExit, for that signal.
         return RunStatus.INTERRUPTED, "SIGTERM" if "SIGTERM" in name else reason
-    if isinstance(exception, torch.OutOfMemoryError | MemoryError):
+    if isinstance(exception, MemoryError) or _is_gpu_memory(exception):
         return RunStatus.FAILED, "oom"
     return RunStatus.FAILED, reason
 
@@ -51,12 +50,16 @@ def exception_data(exception: BaseException) -> dict[str, Any]:
         "message": str(exception),
         "traceback": "".join(traceback.format_exception(exception)),
     }
-    if isinstance(exception, torch.OutOfMemoryError):
+    if _is_gpu_memory(exception):
         data["memory"] = _memory_summary()
     return data
 
 
 def _memory_summary() -> str | None:
-    if not torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
+    if not uses_cuda():
         return None
-    return torch.cuda.memory_summary(abbreviated=True)
+    return str(loaded("torch").cuda.memory_summary(abbreviated=True))
+
+
+def _is_gpu_memory(exception: BaseException) -> bool:
+    return is_instance(exception, "torch", "OutOfMemoryError")

@@ -8,8 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import PurePath
 from typing import Any
 
-import torch
-
+from provrunner.capture.loaded import is_tensor
 from provrunner.capture.options import CaptureOptions
 from provrunner.ids import digest
 from provrunner.redaction import redact
@@ -152,7 +151,7 @@ def _json_object(value: object, depth: int) -> object:
         return value.as_posix()
     if hasattr(value, "__qualname__"):
         return type_path(value)
-    if isinstance(value, torch.Tensor) and not value.is_cpu:
+    if is_tensor(value) and not value.is_cpu:
         # Reading it would wait for the device.
         return f"tensor{tuple(value.shape)}"
     if hasattr(value, "tolist"):
