@@ -10,7 +10,7 @@ from provrunner.capture.loaded import is_instance, loaded, uses_cuda
 from provrunner.capture.recorder import type_path
 from provrunner.schema import RunStatus
 
-__all__ = ["Outcome", "exception_data", "exit_outcome", "outcome_of"]
+__all__ = ["Outcome", "exception_data", "exit_outcome", "outcome_of", "program_outcome"]
 
 Outcome = tuple[RunStatus, str | None]
 """A final status and its reason in one line."""
@@ -33,6 +33,22 @@ def outcome_of(exception: BaseException) -> Outcome:
     if isinstance(exception, MemoryError) or _is_gpu_memory(exception):
         return RunStatus.FAILED, "oom"
     return RunStatus.FAILED, reason
+
+
+def program_outcome(exception: BaseException | None) -> Outcome:
+    """Return status and reason of a program that ended by itself or by an exception.
+
+    Example:
+        >>> program_outcome(SystemExit(0)), program_outcome(SystemExit(3))[1]
+        ((<RunStatus.FINISHED: 'finished'>, None), 'exit code 3')
+    """
+    if exception is None:
+        return RunStatus.FINISHED, None
+    if not isinstance(exception, SystemExit) or "SIGTERM" in type(exception).__name__:
+        return outcome_of(exception)
+    if exception.code in (None, 0):
+        return RunStatus.FINISHED, None
+    return RunStatus.FAILED, f"exit code {exception.code}"
 
 
 def exit_outcome() -> Outcome:

@@ -25,13 +25,17 @@ def is_instance(value: object, module: str, *names: str) -> bool:
         >>> is_instance(Fraction(1), "fractions", "Fraction"), is_instance(1, "no.such", "Class")
         (True, False)
     """
-    classes = (getattr(loaded(module), name, None) for name in names)
-    return isinstance(value, tuple(cls for cls in classes if isinstance(cls, type)))
+    home = sys.modules.get(module)
+    return home is not None and any(
+        isinstance(value, cls) for name in names if (cls := getattr(home, name, None)) is not None
+    )
 
 
 def is_tensor(value: object) -> TypeGuard[torch.Tensor]:
     """Say whether a value is one of torch's tensors."""
-    return is_instance(value, "torch", "Tensor")
+    # A module that is just being imported may not have it yet.
+    tensor = getattr(sys.modules.get("torch"), "Tensor", None)
+    return tensor is not None and isinstance(value, tensor)
 
 
 def is_single_number(value: object) -> bool:
@@ -41,6 +45,8 @@ def is_single_number(value: object) -> bool:
         >>> is_single_number(0.5), is_single_number(1j), is_single_number("0.5")
         (True, False, False)
     """
+    if type(value) is float:
+        return True
     if is_tensor(value):
         return value.numel() == 1 and not value.is_complex()
     if getattr(value, "size", None) == 1 and getattr(value, "dtype", None) is not None:

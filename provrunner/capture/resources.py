@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-import torch
+from provrunner.capture.loaded import loaded, uses_cuda
 
 __all__ = ["read_resources"]
 
@@ -21,11 +21,10 @@ def read_resources() -> dict[str, Any]:
         CPU seconds of all threads, resident bytes, and the bytes of GPU memory that torch holds in
         tensors (None where CUDA was not started). Nothing waits for the GPU.
     """
-    cuda = torch.cuda.is_initialized()  # type: ignore[no-untyped-call]
     return {
         "cpu_s": time.process_time(),
         "rss_bytes": _resident_bytes(),
-        "gpu_bytes": torch.cuda.memory_allocated() if cuda else None,
+        "gpu_bytes": loaded("torch").cuda.memory_allocated() if uses_cuda() else None,
     }
 
 
