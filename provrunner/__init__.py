@@ -1,4 +1,14 @@
-"""Run hyperparameter sweeps, learn what matters in them, prove where every number came from."""
+"""Run hyperparameter sweeps, learn what matters in them, prove where every number came from.
+
+In a script of one's own:
+    with provrunner.run(config, name="mine", objective="val/loss") as run: records a training loop.
+    provrunner.ProvenanceCallback("logs") records a Lightning Trainer.
+    provrunner.log("my_metric", value) adds a value to whatever run is open.
+
+Afterwards:
+    provrunner.open_sweep("outputs") gives tables, SQL, sensitivity and provenance.
+    provrunner.read_log("outputs/.../runs/0000-...") gives one run's log.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +23,9 @@ if TYPE_CHECKING:
         ProvrunnerError,
     )
     from provrunner.log.reader import read_log
+    from provrunner.own_values import log
     from provrunner.report.results import Sweep, open_sweep
+    from provrunner.run.loop import open_run as run
     from provrunner.run.standalone import ProvenanceCallback
 
     __version__: str
@@ -26,8 +38,10 @@ __all__ = [
     "ProvrunnerError",
     "Sweep",
     "__version__",
+    "log",
     "open_sweep",
     "read_log",
+    "run",
 ]
 
 _HOMES = {
@@ -41,6 +55,8 @@ _HOMES = {
     "read_log": "provrunner.log.reader",
 }
 
+_CALLABLE = ("log", "run")
+"""Packages that are functions as well."""
 
 if not TYPE_CHECKING:
 
@@ -51,6 +67,8 @@ if not TYPE_CHECKING:
             from importlib.metadata import version
 
             return version("provrunner")
+        if name in _CALLABLE:
+            return import_module(f"provrunner.{name}")
         if name not in _HOMES:
             raise AttributeError(f"module 'provrunner' has no attribute {name!r}")
         value = getattr(import_module(_HOMES[name]), name)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 
-__all__ = ["is_secret_key", "redact", "redact_value", "secret_values"]
+__all__ = ["is_secret_key", "redact", "redact_command", "redact_value", "secret_values"]
 
 _MASK = "***"
 _SHORTEST_SECRET = 6
@@ -110,6 +110,23 @@ def redact(text: str, secrets: Collection[str] = ()) -> str:
     text = _TOKEN.sub(_MASK, text)
     text = _AUTHORIZATION.sub(_MASK, text)
     return _ASSIGNMENT.sub(_mask_assignment, text)
+
+
+def redact_command(words: Sequence[str], secrets: Collection[str] = ()) -> list[str]:
+    """Hide the secrets of a command line, those that follow an option as well.
+
+    Example:
+        >>> redact_command(["train.py", "--password", "hunter2", "--lr", "0.1"])
+        ['train.py', '--password', '***', '--lr', '0.1']
+    """
+    # `--password hunter2`: the second word is a secret only because of the first.
+    before = ("", *words)
+    return [
+        _MASK
+        if previous.startswith("-") and "=" not in previous and is_secret_key(previous)
+        else redact(word, secrets)
+        for previous, word in zip(before, words, strict=False)
+    ]
 
 
 def redact_value(key: str, value: object) -> object:

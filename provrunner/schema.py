@@ -182,8 +182,8 @@ EVENT_KINDS: Mapping[str, Mapping[str, str]] = {
     "model": {
         "type": "str: class path",
         "architecture_hash": "str",
-        "parameters": "int",
-        "trainable": "int",
+        "parameters": "int | null: null for a model that is no network",
+        "trainable": "int | null",
         "loss": "str | null",
     },
     "layer": {
@@ -191,14 +191,14 @@ EVENT_KINDS: Mapping[str, Mapping[str, str]] = {
         "type": "str",
         "input_shape": "list[int | null] | null: null where it varies by batch",
         "output_shape": "list[int | null] | null",
-        "parameters": "int",
-        "trainable": "int",
+        "parameters": "int | null: null for a model that is no network",
+        "trainable": "int | null",
     },
     # what happened (subject of stages and epochs: fit, train, validate, test, predict)
     "stage_start": {},
     "stage_end": {"duration_s": "float"},
     "epoch_start": {},
-    "epoch_end": {"duration_s": "float", "batches": "int"},
+    "epoch_end": {"duration_s": "float", "batches": "int | null: null in a loop of one's own"},
     "adaptation": {
         "old": "any JSON",
         "new": "any JSON",

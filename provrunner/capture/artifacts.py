@@ -63,6 +63,17 @@ class CheckpointWatch:
         self._undo = []
         self._strategy = None
 
+    def record(self, path: Path, *, metric: str | None, value: float | None, role: str) -> None:
+        """Record a file that the program wrote itself.
+
+        Args:
+            path: of the file, or of the folder of a sharded checkpoint.
+            metric: what it was chosen by.
+            value: of that metric.
+            role: best, last, epoch or manual.
+        """
+        self._record(path, {"metric": metric, "value": value, "role": role})
+
     def settle(self) -> None:
         """Record the files that were still being written when they were announced."""
         waiting, self._waiting = self._waiting, []

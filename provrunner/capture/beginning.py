@@ -21,12 +21,12 @@ from provrunner.capture.settings import (
     object_data,
     trainer_settings,
 )
-from provrunner.redaction import is_secret_key, redact
+from provrunner.redaction import redact_command
 
 if TYPE_CHECKING:
     from lightning.pytorch import LightningModule, Trainer
 
-__all__ = ["begin_run"]
+__all__ = ["begin_process", "begin_run"]
 
 Described = tuple[str, str, Mapping[str, Any]]
 """Kind, subject and data of an event."""
@@ -40,7 +40,7 @@ def begin_run(
     options: CaptureOptions,
     environ: Mapping[str, str],
 ) -> Iterator[Described]:
-    """Yield the events that a run's first process writes before anything happens.
+    """Yield the events that a trainer's first process writes before anything happens.
 
     Args:
         trainer: whose settings are captured.
@@ -49,8 +49,35 @@ def begin_run(
         options: what is left out.
         environ: the environment variables.
     """
+    yield from begin_process(
+        world_size=trainer.world_size,
+        cuda=trainer.strategy.root_device.type == "cuda",
+        context=context,
+        options=options,
+        environ=environ,
+    )
+    yield from _params(trainer, model, context)
+
+
+def begin_process(
+    *,
+    world_size: int,
+    cuda: bool,
+    context: RunContext,
+    options: CaptureOptions,
+    environ: Mapping[str, str],
+) -> Iterator[Described]:
+    """Yield the events that any run's first process writes: who runs what, and where.
+
+    Args:
+        world_size: processes that take part.
+        cuda: whether the GPUs are named.
+        context: what the runner knows.
+        options: what is left out.
+        environ: the environment variables.
+    """
     user = user_name() if options.identity else None
-    yield "run_start", context.run_id, _start_data(trainer, context, options, user)
+    yield "run_start", context.run_id, _start_data(world_size, context, options, user)
     if user is not None:
         yield "agent", user, {"type": "person", "version": None, "on_behalf_of": None}
     packages = installed_packages(sys.path)
@@ -60,39 +87,27 @@ def begin_run(
     environment = read_environment(
         {} if light else environ,
         {} if light else packages,
-        cuda=trainer.strategy.root_device.type == "cuda",
+        cuda=cuda,
         launcher=context.launcher,
     )
     yield "environment", "", environment
-    yield from _params(trainer, model, context)
 
 
 def _start_data(
-    trainer: Trainer, context: RunContext, options: CaptureOptions, user: str | None
+    world_size: int, context: RunContext, options: CaptureOptions, user: str | None
 ) -> dict[str, Any]:
     command = context.command or (sys.executable, *sys.argv)
     return {
         "run_id": context.run_id,
-        "command": _redacted(command, context),
+        "command": redact_command(command, context.secrets),
         "user": user,
         "host": host_name() if options.identity else None,
         "pid": os.getpid(),
         "seed": context.seed,
         "attempt": context.attempt,
-        "world_size": trainer.world_size,
+        "world_size": world_size,
         "reason": context.reason,
     }
-
-
-def _redacted(command: tuple[str, ...], context: RunContext) -> list[str]:
-    # `--password hunter2`: the second word is a secret only because of the first.
-    before = ("", *command)
-    return [
-        "***"
-        if previous.startswith("-") and "=" not in previous and is_secret_key(previous)
-        else redact(word, context.secrets)
-        for previous, word in zip(before, command, strict=False)
-    ]
 
 
 def _params(trainer: Trainer, model: LightningModule, context: RunContext) -> Iterator[Described]:

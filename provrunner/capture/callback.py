@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Self, cast
 from provrunner.capture.bases import accepted_class, callback_classes
 from provrunner.capture.ending import Outcome, exception_data, exit_outcome, outcome_of
 from provrunner.capture.options import CaptureOptions, RunContext
-from provrunner.capture.own_values import listen
 from provrunner.capture.recording import Recording
 from provrunner.capture.wrapping import wrap_method
+from provrunner.own_values import forget, listen
 from provrunner.schema import RunStatus, Sink
 
 if TYPE_CHECKING:
@@ -241,6 +241,7 @@ class ProvenanceCallback(_Callback):
                 return
         self._recording.guard.call(self._recording.close, status, reason)
         atexit.unregister(self._close_at_exit_of_program)
+        forget(self)
 
     def _close_at_exit(self) -> None:
         self._pid = os.getpid()

@@ -7,16 +7,16 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import torch
-from torch.utils.data import DataLoader, RandomSampler, Subset
 
 from provrunner.capture.digests import ArrayContent, content_of, index_digest
+from provrunner.capture.loaded import is_instance, is_tensor
 from provrunner.capture.recorder import json_value, type_path
 
 __all__ = ["DataDescriber", "Part"]
 
 _LARGEST_CONTENT = 64 << 20
 _MOST_CLASSES = 1000
+_TORCH_DATA = "torch.utils.data"
 
 Described = tuple[str, str, dict[str, Any]]
 """Kind, subject and data of an event."""
@@ -200,13 +200,15 @@ def _flat(loaders: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
 
 
 def _loader_data(loader: Any) -> dict[str, Any]:
-    if not isinstance(loader, DataLoader):
+    if not is_instance(loader, _TORCH_DATA, "DataLoader"):
         return {
             **dict.fromkeys(("batch_size", "shuffle", "workers", "drop_last")),
             "batches": _length(loader),
         }
     # Lightning wraps a distributed sampler in one of its own; both say themselves if they shuffle.
-    shuffle = getattr(loader.sampler, "shuffle", isinstance(loader.sampler, RandomSampler))
+    shuffle = getattr(
+        loader.sampler, "shuffle", is_instance(loader.sampler, _TORCH_DATA, "RandomSampler")
+    )
     return {
         "batch_size": loader.batch_size,
         "shuffle": shuffle if isinstance(shuffle, bool) else None,
@@ -216,10 +218,10 @@ def _loader_data(loader: Any) -> dict[str, Any]:
     }
 
 
-def _unwrapped(dataset: object) -> tuple[object, np.ndarray | None]:
+def _unwrapped(dataset: Any) -> tuple[object, np.ndarray | None]:
     """Return the data set under all subsets, and which of its samples remain."""
     indices: np.ndarray | None = None
-    while isinstance(dataset, Subset):
+    while is_instance(dataset, _TORCH_DATA, "Subset"):
         own = np.asarray(dataset.indices, dtype=np.int64)
         indices = own if indices is None else own[indices]
         dataset = dataset.dataset
@@ -237,7 +239,7 @@ def _labels(base: object, content: ArrayContent | None) -> np.ndarray | None:
     if content is not None:
         return content.labels
     targets = getattr(base, "targets", None)
-    if isinstance(targets, torch.Tensor) and targets.is_cpu and targets.dim() == 1:
+    if is_tensor(targets) and targets.is_cpu and targets.dim() == 1:
         targets = targets.numpy()
     if isinstance(targets, Sequence) and len(targets) == _length(base):
         targets = np.asarray(targets)

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
+
+from provrunner.capture.loaded import is_instance, is_tensor
+
+if TYPE_CHECKING:
+    import torch
 
 __all__ = ["ArrayContent", "content_of", "index_digest"]
 
@@ -62,9 +66,9 @@ def content_of(dataset: object) -> ArrayContent | None:
     memory. A tensor on a device is not read, and no `__getitem__` of the user's is called: it may
     draw random numbers.
     """
-    if isinstance(dataset, torch.utils.data.TensorDataset):
-        return _content(dataset.tensors)
-    if isinstance(dataset, np.ndarray | torch.Tensor):
+    if is_instance(dataset, "torch.utils.data", "TensorDataset"):
+        return _content(dataset.tensors)  # type: ignore[attr-defined]
+    if isinstance(dataset, np.ndarray) or is_tensor(dataset):
         return _content([dataset])
     if isinstance(dataset, list | tuple):
         return _content(_columns(dataset))
@@ -91,7 +95,7 @@ def _content(columns: Sequence[Any]) -> ArrayContent | None:
 
 
 def _array(column: Any) -> np.ndarray | None:
-    if isinstance(column, torch.Tensor):
+    if is_tensor(column):
         return _tensor_array(column)
     is_plain = isinstance(column, list | tuple) and len(column) > 0
     if is_plain and all(type(item) in (int, float) for item in column):
@@ -102,6 +106,8 @@ def _array(column: Any) -> np.ndarray | None:
 
 
 def _tensor_array(tensor: torch.Tensor) -> np.ndarray | None:
+    import torch
+
     if not tensor.is_cpu or not tensor.dim() or tensor.layout is not torch.strided:
         return None
     held = tensor.detach()
@@ -125,7 +131,9 @@ def _columns(samples: Sequence[Any]) -> Sequence[Any]:
 
 
 def _stacked(column: Sequence[Any]) -> Any:
-    if all(isinstance(item, torch.Tensor) and item.is_cpu for item in column):
+    if all(is_tensor(item) and item.is_cpu for item in column):
+        import torch
+
         return torch.stack([item.detach() for item in column])
     if all(isinstance(item, int | float | np.ndarray | np.generic) for item in column):
         return np.stack([np.asarray(item) for item in column])

@@ -6,12 +6,11 @@ import sys
 import traceback
 from typing import Any
 
-import torch
-
+from provrunner.capture.loaded import is_instance, loaded, uses_cuda
 from provrunner.capture.recorder import type_path
 from provrunner.schema import RunStatus
 
-__all__ = ["Outcome", "exception_data", "exit_outcome", "outcome_of"]
+__all__ = ["Outcome", "exception_data", "exit_outcome", "outcome_of", "program_outcome"]
 
 Outcome = tuple[RunStatus, str | None]
 """A final status and its reason in one line."""
@@ -31,9 +30,25 @@ def outcome_of(exception: BaseException) -> Outcome:
     if isinstance(exception, KeyboardInterrupt | SystemExit):
         # Lightning raises SIGTERMException, a SystemExit, for that signal.
         return RunStatus.INTERRUPTED, "SIGTERM" if "SIGTERM" in name else reason
-    if isinstance(exception, torch.OutOfMemoryError | MemoryError):
+    if isinstance(exception, MemoryError) or _is_gpu_memory(exception):
         return RunStatus.FAILED, "oom"
     return RunStatus.FAILED, reason
+
+
+def program_outcome(exception: BaseException | None) -> Outcome:
+    """Return status and reason of a program that ended by itself or by an exception.
+
+    Example:
+        >>> program_outcome(SystemExit(0)), program_outcome(SystemExit(3))[1]
+        ((<RunStatus.FINISHED: 'finished'>, None), 'exit code 3')
+    """
+    if exception is None:
+        return RunStatus.FINISHED, None
+    if not isinstance(exception, SystemExit) or "SIGTERM" in type(exception).__name__:
+        return outcome_of(exception)
+    if exception.code in (None, 0):
+        return RunStatus.FINISHED, None
+    return RunStatus.FAILED, f"exit code {exception.code}"
 
 
 def exit_outcome() -> Outcome:
@@ -51,12 +66,16 @@ def exception_data(exception: BaseException) -> dict[str, Any]:
         "message": str(exception),
         "traceback": "".join(traceback.format_exception(exception)),
     }
-    if isinstance(exception, torch.OutOfMemoryError):
+    if _is_gpu_memory(exception):
         data["memory"] = _memory_summary()
     return data
 
 
 def _memory_summary() -> str | None:
-    if not torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
+    if not uses_cuda():
         return None
-    return torch.cuda.memory_summary(abbreviated=True)
+    return str(loaded("torch").cuda.memory_summary(abbreviated=True))
+
+
+def _is_gpu_memory(exception: BaseException) -> bool:
+    return is_instance(exception, "torch", "OutOfMemoryError")

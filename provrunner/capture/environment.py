@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import torch
+from provrunner.capture.loaded import loaded
 
 __all__ = ["host_name", "installed_packages", "read_environment", "software_agents", "user_name"]
 
@@ -66,6 +66,7 @@ def read_environment(
             them should.
         launcher: what started the run.
     """
+    torch = loaded("torch")
     return {
         "python": platform.python_version(),
         "os": platform.platform(),
@@ -74,7 +75,7 @@ def read_environment(
         "cores": os.cpu_count(),
         "memory_bytes": _memory_bytes(),
         "gpus": _gpu_names() if cuda else [],
-        "threads": torch.get_num_threads(),
+        "threads": None if torch is None else torch.get_num_threads(),
         "packages": dict(packages),
         "variables": {name: environ[name] for name in sorted(_VARIABLES & environ.keys())},
         "launcher": launcher,
@@ -154,4 +155,5 @@ def _memory_bytes() -> int | None:
 
 
 def _gpu_names() -> list[str]:
+    torch = loaded("torch")
     return [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())]

@@ -4,22 +4,25 @@ from __future__ import annotations
 
 import enum
 import math
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import PurePath
 from typing import Any
 
-import torch
-
+from provrunner.capture.loaded import is_tensor
 from provrunner.capture.options import CaptureOptions
 from provrunner.ids import digest
 from provrunner.redaction import redact
 from provrunner.schema import Event, RunStatus, Sink, StepMetrics
 
-__all__ = ["Recorder", "json_value", "shorten", "type_path"]
+__all__ = ["Moment", "Recorder", "json_value", "read_clocks", "shorten", "type_path"]
 
 _LONGEST_NAME = 4096
 _LONGEST_REPR = 1000
 _DEEPEST = 12
+
+Moment = tuple[int, int]
+"""Wall clock and monotonic clock in nanoseconds."""
 
 
 class Recorder:
@@ -54,15 +57,25 @@ class Recorder:
         *,
         step: int | None = None,
         epoch: int | None = None,
+        moment: Moment | None = None,
     ) -> None:
-        """Write one event, unless the options leave it out or the log is closed."""
+        """Write one event, unless the options leave it out or the log is closed.
+
+        Args:
+            kind: a kind of `schema.EVENT_KINDS`.
+            subject: what it is about.
+            data: the fields that the kind has.
+            step: the training step.
+            epoch: the epoch.
+            moment: when it happened, where that is not now.
+        """
         if self.closed or not self.keeps(kind, subject):
             return
         clean = {key: self._clean(value) for key, value in (data or {}).items()}
         self.events += 1
-        self._sink.write(
-            [Event(kind, shorten(redact(subject, self._secrets)), clean, step=step, epoch=epoch)]
-        )
+        name = shorten(redact(subject, self._secrets))
+        time_ns, mono_ns = moment or read_clocks()
+        self._sink.write([Event(kind, name, clean, step, epoch, time_ns, mono_ns)])
 
     def metrics(self, values: Mapping[str, Any], *, step: int, epoch: int, stage: str) -> None:
         """Write the values of one step; their names have passed `keeps` already."""
@@ -83,6 +96,11 @@ class Recorder:
 
     def _clean(self, value: object) -> object:
         return _redact_all(json_value(value), self._secrets)
+
+
+def read_clocks() -> Moment:
+    """Return now."""
+    return time.time_ns(), time.monotonic_ns()
 
 
 def json_value(value: object, depth: int = 0) -> object:
@@ -152,7 +170,7 @@ def _json_object(value: object, depth: int) -> object:
         return value.as_posix()
     if hasattr(value, "__qualname__"):
         return type_path(value)
-    if isinstance(value, torch.Tensor) and not value.is_cpu:
+    if is_tensor(value) and not value.is_cpu:
         # Reading it would wait for the device.
         return f"tensor{tuple(value.shape)}"
     if hasattr(value, "tolist"):

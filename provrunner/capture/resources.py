@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import torch
+from provrunner.capture.loaded import loaded, uses_cuda
 
 if TYPE_CHECKING:
     from provrunner.capture.recorder import Recorder
@@ -26,12 +26,11 @@ def read_resources() -> dict[str, Any]:
         tensors (None where CUDA was not started), and the bytes that went to and from storage
         (None where the system does not tell). Nothing waits for the GPU.
     """
-    cuda = torch.cuda.is_initialized()  # type: ignore[no-untyped-call]
     storage = _storage_bytes()
     return {
         "cpu_s": time.process_time(),
         "rss_bytes": _resident_bytes(),
-        "gpu_bytes": torch.cuda.memory_allocated() if cuda else None,
+        "gpu_bytes": loaded("torch").cuda.memory_allocated() if uses_cuda() else None,
         "read_bytes": storage.get("read_bytes"),
         "written_bytes": storage.get("write_bytes"),
     }

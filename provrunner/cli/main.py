@@ -8,7 +8,7 @@ from pathlib import Path
 
 import typer
 
-from provrunner.cli import ask, explain, read, watch  # noqa: F401  their verbs join the application
+from provrunner.cli import ask, execute, explain, read, watch  # noqa: F401  their verbs join the application
 from provrunner.cli.app import app
 from provrunner.errors import ConfigError, ProvrunnerError, nearest
 
@@ -37,7 +37,11 @@ def main(words: Sequence[str] | None = None) -> None:
 def _dispatch(words: list[str]) -> int:
     if words[:1] == ["report"]:
         _check_docstrings()
-    verbs = [command.callback.__name__ for command in app.registered_commands if command.callback]
+    verbs = [
+        command.name or command.callback.__name__
+        for command in app.registered_commands
+        if command.callback
+    ]
     if words[:1] == ["--version"]:
         from provrunner import __version__
 
@@ -62,7 +66,10 @@ def _dispatch(words: list[str]) -> int:
 
 def _read(words: list[str]) -> int:
     _spare_pandas()
-    return int(app(["--help" if word == "-h" else word for word in words]) or 0)
+    # What follows `exec` is the script's own.
+    own = words[:1] if words[0] == "exec" else words
+    spelled = ["--help" if word == "-h" else word for word in own] + words[len(own) :]
+    return int(app(spelled) or 0)
 
 
 def _run(words: list[str]) -> int:

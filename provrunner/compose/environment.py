@@ -8,10 +8,32 @@ from collections.abc import Callable, Mapping, MutableMapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-__all__ = ["JoinedRun", "available_cores", "joined_run", "set_joined_run", "shared_folder"]
+__all__ = [
+    "JoinedRun",
+    "available_cores",
+    "is_further_rank",
+    "joined_run",
+    "next_run",
+    "process_rank",
+    "recorded_objective",
+    "recorded_sweep",
+    "recording_folder",
+    "set_joined_run",
+    "set_next_run",
+    "set_recorded_sweep",
+    "shared_folder",
+]
 
 _JOIN = "PROVRUNNER_JOIN"
 _FOLDER = "PROVRUNNER_FOLDER"
+_RECORD = "PROVRUNNER"
+_OBJECTIVE = "PROVRUNNER_OBJECTIVE"
+_DIRECTION = "PROVRUNNER_DIRECTION"
+_SWEEP = "PROVRUNNER_SWEEP"
+_NEXT = "PROVRUNNER_NEXT_RUN"
+
+_OFF = ("", "0", "false", "no", "off")
+_ON = ("1", "true", "yes", "on")
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +86,79 @@ def shared_folder(
     folder = make()
     environ[_FOLDER] = str(folder.resolve())
     return folder
+
+
+def recording_folder(environ: Mapping[str, str] | None = None) -> Path | None:
+    """Return the folder below which the user wants every Trainer recorded, or None.
+
+    Example:
+        >>> recording_folder({"PROVRUNNER": "1"}), recording_folder({"PROVRUNNER": "off"})
+        (PosixPath('outputs'), None)
+    """
+    environ = os.environ if environ is None else environ
+    asked = environ.get(_RECORD, "")
+    if asked.lower() in _OFF:
+        return None
+    return Path("outputs" if asked.lower() in _ON else asked)
+
+
+def recorded_objective(environ: Mapping[str, str] | None = None) -> tuple[str, str]:
+    """Return metric and direction by which the environment wants recorded runs judged.
+
+    Example:
+        >>> recorded_objective({"PROVRUNNER_OBJECTIVE": "val_acc"})
+        ('val_acc', 'minimize')
+    """
+    environ = os.environ if environ is None else environ
+    return environ.get(_OBJECTIVE, "val/loss"), environ.get(_DIRECTION, "minimize")
+
+
+def recorded_sweep(environ: Mapping[str, str] | None = None) -> Path | None:
+    """Return the sweep folder that every run of this program goes to, or None.
+
+    `provrunner exec` names it, and the first Trainer of a program whose user asks for recording.
+    """
+    environ = os.environ if environ is None else environ
+    return Path(environ[_SWEEP]) if environ.get(_SWEEP) else None
+
+
+def set_recorded_sweep(
+    folder: Path | None, environ: MutableMapping[str, str] | None = None
+) -> None:
+    """Let all runs of this program and of those it starts go to one sweep folder; None ends it."""
+    environ = os.environ if environ is None else environ
+    for name in (_SWEEP, _NEXT):
+        environ.pop(name, None)
+    if folder is not None:
+        environ[_SWEEP] = str(folder.resolve())
+
+
+def next_run(environ: Mapping[str, str] | None = None) -> int:
+    """Return the number of the run of the recorded sweep that begins next in this process.
+
+    A further rank, which the first one starts in the midst of its script, inherits the number of
+    the run that it is started for.
+    """
+    environ = os.environ if environ is None else environ
+    return int(environ.get(_NEXT, "0"))
+
+
+def set_next_run(number: int, environ: MutableMapping[str, str] | None = None) -> None:
+    """Set the number of the run that begins next."""
+    environ = os.environ if environ is None else environ
+    environ[_NEXT] = str(number)
+
+
+def is_further_rank(environ: Mapping[str, str] | None = None) -> bool:
+    """Say whether a launcher started this process as another rank than the first."""
+    return process_rank(environ)[0] > 0
+
+
+def process_rank(environ: Mapping[str, str] | None = None) -> tuple[int, int]:
+    """Return rank and number of ranks, as launchers (torchrun, Lightning, Fabric) tell them."""
+    environ = os.environ if environ is None else environ
+    rank = environ.get("RANK") or environ.get("LOCAL_RANK") or "0"
+    return int(rank), int(environ.get("WORLD_SIZE") or "1")
 
 
 def available_cores() -> int:

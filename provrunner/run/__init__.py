@@ -1,7 +1,33 @@
-"""From a plan to sealed logs: the writing wing's top."""
+"""From a plan to sealed logs: the writing wing's top.
 
-from provrunner.run.command import start
-from provrunner.run.job import join_run
-from provrunner.run.sweeper import Outcome
+Called as a function, `provrunner.run(config, name="mine")` records a training loop of one's own.
+"""
 
-__all__ = ["Outcome", "join_run", "start"]
+from typing import TYPE_CHECKING
+
+from provrunner.packages import load_on_use, make_callable
+
+if TYPE_CHECKING:
+    from provrunner.run.command import start
+    from provrunner.run.execute import Executed, run_script
+    from provrunner.run.job import join_run
+    from provrunner.run.standalone import ProvenanceCallback
+    from provrunner.run.sweeper import Outcome
+
+__all__ = ["Executed", "Outcome", "ProvenanceCallback", "join_run", "run_script", "start"]
+
+if not TYPE_CHECKING:
+    # A script that is only recorded needs neither Hydra nor Lightning.
+    __getattr__ = load_on_use(
+        __name__,
+        {
+            "Executed": "provrunner.run.execute",
+            "Outcome": "provrunner.run.sweeper",
+            "ProvenanceCallback": "provrunner.run.standalone",
+            "join_run": "provrunner.run.job",
+            "run_script": "provrunner.run.execute",
+            "start": "provrunner.run.command",
+        },
+    )
+
+make_callable(__name__, "provrunner.run.loop", "open_run")

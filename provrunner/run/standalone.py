@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import sys
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from provrunner import capture
-from provrunner.capture import CaptureOptions, RunContext
-from provrunner.compose import shared_folder
-from provrunner.ids import run_id, trial_id
-from provrunner.log import ArrowSink, create_sweep_folder, run_folder, write_plan
-from provrunner.plan import Objective, Plan, Point
+from provrunner.capture import CaptureOptions
+from provrunner.compose.environment import process_rank, shared_folder
+from provrunner.plan import Objective
 from provrunner.run.signals import StopListener
-from provrunner.run.words import redact_override
+from provrunner.run.single import begin_run, create_single
 from provrunner.schema import RunStatus
 
 if TYPE_CHECKING:
@@ -53,19 +49,17 @@ class ProvenanceCallback(capture.ProvenanceCallback):
             options: how much is captured.
 
         Raises:
+            ConfigError: no such direction.
             LogError: the folder cannot be made.
         """
-        now = datetime.now(UTC)
-        self.folder = shared_folder(lambda: create_sweep_folder(Path(folder), name, now=now))
-        plan = _plan_of_one(self.folder.name, name, Objective(objective, direction), now)
-        if not (self.folder / "plan.json").exists():
-            write_plan(self.folder, plan)
-        point = plan.points[0]
-        run = run_folder(self.folder, point.run_id)
-        run.mkdir(exist_ok=True)
-        sink = ArrowSink(run, sweep_id=plan.sweep_id, run_id=point.run_id)
-        context = RunContext(run_id=point.run_id, launcher="script")
-        super().__init__(sink, options=options, context=context)
+        target = Objective(objective, direction)
+        run = begin_run(
+            lambda: shared_folder(lambda: create_single(Path(folder), name, target)),
+            process_rank()[0],
+        )
+        self.folder = run.sweep
+        sink = run.make_sink()
+        super().__init__(sink, options=options, context=run.make_context())
         self._listener = StopListener(self, sink.after_write)
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
@@ -82,24 +76,3 @@ class ProvenanceCallback(capture.ProvenanceCallback):
         """
         super().close(status, reason)
         self._listener.leave()
-
-
-def _plan_of_one(sweep_id: str, name: str, objective: Objective, now: datetime) -> Plan:
-    point = Point(
-        run=0,
-        run_id=run_id(0, {}, seed=0),
-        trial_id=trial_id({}),
-        replicate=0,
-        seed=None,
-        values={},
-    )
-    return Plan(
-        sweep_id=sweep_id,
-        name=name,
-        created=now.isoformat(timespec="seconds").replace("+00:00", "Z"),
-        objective=objective,
-        design="single",
-        hyperparameters=(),
-        points=(point,),
-        command=tuple(redact_override(word) for word in sys.orig_argv),
-    )

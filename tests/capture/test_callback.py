@@ -10,7 +10,8 @@ import pytest
 import torch
 from torch.utils.data import DataLoader, TensorDataset
 
-from provrunner.capture import CaptureOptions, Leaf, ProvenanceCallback, RunContext, log
+from provrunner.capture import CaptureOptions, Leaf, ProvenanceCallback, RunContext
+from provrunner.own_values import log
 from provrunner.schema import EVENT_KINDS, RunStatus
 
 # Lightning's own remarks on tiny data, and a name that torch has renamed under it.

@@ -152,6 +152,13 @@ def test_a_checkpoint_outside_its_run_is_never_read(sweep):
     assert "outside its run" in findings(sweep, read_data=True)[1][2]
 
 
+def test_a_checkpoint_that_a_script_keeps_elsewhere_is_noted_and_not_read(sweep):
+    write_run(sweep, "0002-c", Event("checkpoint", "/home/me/last.ckpt", {"sha256": "0"}))
+    found = findings(sweep, read_data=True)[1:]
+    message = "/home/me/last.ckpt lies outside the sweep and is not checked"
+    assert found == [("note", "runs/0002-c", message)]
+
+
 def test_an_end_that_counts_other_rows_than_there_are_is_damage(sweep):
     end = Event("run_end", "", {"status": "finished", "metric_rows": 9})
     run = write_run(sweep, "0002-c", end)
