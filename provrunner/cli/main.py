@@ -8,7 +8,8 @@ from pathlib import Path
 
 import typer
 
-from provrunner.cli import explain, read  # noqa: F401  their verbs join the application
+# Their verbs join the application.
+from provrunner.cli import explain, export, read  # noqa: F401
 from provrunner.cli.app import app
 from provrunner.errors import ConfigError, ProvrunnerError, nearest
 

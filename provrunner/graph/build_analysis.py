@@ -6,6 +6,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from provrunner.graph.build_steps import add_carried_out
 from provrunner.graph.context import Context
 from provrunner.graph.records import Row
 from provrunner.graph.terms import local_name
@@ -70,6 +71,7 @@ def add_analysis(context: Context, effects: pa.Table) -> None:
     for agent in sorted({agents[0] for agents in context.agents.values()}):
         statements.relate("was_associated_with", analysis, agent, agent, role="pr:software")
         statements.relate("was_attributed_to", summary, agent, agent)
+        add_carried_out(context, "analyse", analysis, agent=agent)
     for row in effects.to_pylist():
         _add_effect(context, analysis, summary, row)
 

@@ -1,5 +1,6 @@
 """What people read of a sweep: its tables, terminal text, Markdown and one self-contained page."""
 
+from provrunner.report.export import FORMATS, export_graph
 from provrunner.report.markdown import summary_markdown
 from provrunner.report.results import Sweep, open_sweep
 from provrunner.report.rows import render_rows
@@ -7,8 +8,10 @@ from provrunner.report.text import print_summary, render_summary
 from provrunner.report.verbs import Trace, trace, verify_sweep
 
 __all__ = [
+    "FORMATS",
     "Sweep",
     "Trace",
+    "export_graph",
     "open_sweep",
     "print_summary",
     "render_rows",

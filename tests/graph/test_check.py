@@ -140,6 +140,49 @@ def test_broken_rule_is_found_and_names_its_statements(rule: str) -> None:
     assert culprit in {statement for one in found for statement in one.statements}
 
 
+def test_time_is_judged_through_events_that_have_none() -> None:
+    s = Statements()
+    for name in ("first-1", "middle-1", "last-1"):
+        s.add("entity", name, "pr:Content", name)
+    s.add("activity", "run-1", "pr:Run", "run", start=1, end=30)
+    s.relate("was_generated_by", "first-1", "run-1", time=20)
+    s.relate("was_derived_from", "middle-1", "first-1")
+    s.relate("was_derived_from", "last-1", "middle-1")
+    assert check_graph(_graph(s)) == []
+    s.relate("was_generated_by", "last-1", "run-1", time=19)
+    assert [str(one) for one in check_graph(_graph(s))] == [
+        "times follow the inferred order (C30-C46): first-1, last-1"
+    ]
+
+
+def test_starter_starts_before_what_it_starts() -> None:
+    s = Statements()
+    s.add("activity", "sweep-1", "pr:Sweep", "sweep", start=5)
+    s.add("activity", "run-1", "pr:Run", "run", start=4)
+    s.relate("was_started_by", "run-1", "sweep-1", time=4)
+    assert [one.statements for one in check_graph(_graph(s))] == [("sweep-1", "run-1")]
+
+
+def test_circle_of_events_with_a_derivation_on_it_is_impossible() -> None:
+    s = Statements()
+    s.add("entity", "old-1", "pr:Content", "old")
+    s.add("entity", "new-1", "pr:Content", "new")
+    s.relate("was_derived_from", "new-1", "old-1")
+    s.relate("specialization_of", "old-1", "new-1")
+    assert [str(one) for one in check_graph(_graph(s))] == [
+        "no event precedes itself (C30-C46): new-1"
+    ]
+
+
+def test_circle_of_events_that_may_be_one_is_possible() -> None:
+    s = Statements()
+    s.add("activity", "one-1", "pr:Run", "one", start=1, end=1)
+    s.add("activity", "two-1", "pr:Run", "two", start=1, end=1)
+    s.relate("was_started_by", "one-1", "two-1", time=1)
+    s.relate("was_started_by", "two-1", "one-1", time=1)
+    assert check_graph(_graph(s)) == []
+
+
 def test_violation_reads_as_one_line() -> None:
     statements = valid()
     change("nodes", "run-1", end=9)(statements)
