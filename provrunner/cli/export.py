@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Optional
 
@@ -13,23 +12,17 @@ from provrunner.cli.app import GranularityOption, SweepArgument, app
 __all__ = ["export"]
 
 
-class ExportFormat(StrEnum):
-    """The serialisations of the graph, and all of them."""
-
-    JSON = "json"
-    PROVN = "provn"
-    XML = "xml"
-    JSONLD = "jsonld"
-    NQ = "nq"
-    TTL = "ttl"
-    ALL = "all"
+_FORMATS = (
+    "json (PROV-JSON), provn (PROV-N), xml (PROV-XML), jsonld (PROV-JSONLD), nq (RDF as N-Quads), "
+    "ttl (RDF as Turtle), or all"
+)
 
 
 @app.command()
 def export(
     sweep: SweepArgument = None,
     *,
-    to: Annotated[ExportFormat, typer.Option(help="serialisation of W3C PROV")] = ExportFormat.JSON,
+    to: Annotated[str, typer.Option(metavar="FORMAT", help=_FORMATS)] = "json",
     run: Annotated[
         Optional[str],  # noqa: UP045  typer reads it
         typer.Option(metavar="N", help="one run alone, by number or id"),
@@ -45,5 +38,5 @@ def export(
     from provrunner.report import export_graph, open_sweep
 
     opened = open_sweep(sweep, granularity=granularity.value if granularity else None)
-    for path in export_graph(opened, to.value, run=run, out=out, bundles=bundles):
+    for path in export_graph(opened, to, run=run, out=out, bundles=bundles):
         typer.echo(path)

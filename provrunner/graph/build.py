@@ -26,6 +26,7 @@ def build_graph(
     plan: Plan,
     *,
     sensitivity: pa.Table | None = None,
+    method: str | None = None,
     base_iri: str | None = None,
     granularity: str | None = None,
 ) -> Graph:
@@ -36,6 +37,7 @@ def build_graph(
             counts as empty.
         plan: what the sweep promised.
         sensitivity: the effects, `schema.TABLES["sensitivity"]`; None leaves the analysis out.
+        method: how that was computed, such as `linear_model`; None where it is not told.
         base_iri: what the prefix `art:` of all ids stands for; None is as planned.
         granularity: how finely training is told: `run`, `stage`, `epoch`, or `checkpointed` for
             the epochs with a checkpoint, the best and the last one; None is as planned.
@@ -59,5 +61,5 @@ def build_graph(
         context.statements.settle(context.run(record))
     add_results(context)
     if sensitivity is not None:
-        add_analysis(context, sensitivity)
+        add_analysis(context, sensitivity, method)
     return context.statements.to_graph(base_iri or plan.base_iri or BASE_IRI)

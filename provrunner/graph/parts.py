@@ -1,4 +1,4 @@
-"""A sweep's graph cut into what each run alone states and what runs share."""
+"""A sweep's graph cut into what each run alone states, what the analysis found, and the rest."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from provrunner.graph.statements import Statements
 __all__ = ["bundle_runs", "cut_run"]
 
 _ENDS = ("subject", "object", "plan", "activity")
+_FOUND = ("pr:SensitivityAnalysis", "pr:Summary", "pr:SensitivityResult")
 
 
 def cut_run(graph: Graph, run: int) -> Graph:
@@ -30,19 +31,24 @@ def cut_run(graph: Graph, run: int) -> Graph:
 
 
 def bundle_runs(graph: Graph) -> tuple[Graph, list[tuple[str, Graph]]]:
-    """Cut a graph into a document and a bundle a run.
+    """Cut a graph into a document, a bundle a run, and one for the analysis.
 
-    A bundle holds what is stated of its run alone. PROV validates each bundle, and the document
+    A run's bundle holds what is stated of it alone; that of the analysis what it found, which is
+    no fact of any run. PROV validates each bundle, and the document
     round them, by itself: so every thing that a statement names is declared again beside it, with
     the same attributes, and its generation is not. Put together again they say what the graph said.
 
     Returns:
-        The document, which also declares the bundles, and the id and graph of each, by run.
+        The document, which also declares the bundles, and the id and graph of each: by run, then
+        that of the analysis.
     """
-    shared = graph.edges.filter(pc.is_null(graph.edges["run"]))
-    bundles = list(_bundles(graph))
+    found = pc.is_in(graph.nodes["type"], value_set=pa.array(_FOUND))
+    findings = graph.nodes.filter(found)
+    bundles = [*_bundles(graph), *_findings(graph, findings)]
     extra = _declarations(graph, [id_ for id_, _ in bundles])
-    own = graph.nodes.filter(pc.is_null(graph.nodes["run"]))
+    own = graph.nodes.filter(pc.and_(pc.is_null(graph.nodes["run"]), pc.invert(found)))
+    about = pc.is_in(graph.edges["subject"], value_set=findings["id"].combine_chunks())
+    shared = graph.edges.filter(pc.and_(pc.is_null(graph.edges["run"]), pc.invert(about)))
     nodes = _with_named(graph, own, shared)
     document = Graph(
         pa.concat_tables([nodes, extra.nodes]),
@@ -59,6 +65,14 @@ def _bundles(graph: Graph) -> Iterator[tuple[str, Graph]]:
         stated = _slice(edges, run)
         named = _with_named(graph, _slice(nodes, run), stated)
         yield f"{id_}.bundle", Graph(named, stated, graph.base_iri)
+
+
+def _findings(graph: Graph, nodes: pa.Table) -> Iterator[tuple[str, Graph]]:
+    """Give the bundle of what the analysis found, if there was one."""
+    stated = pc.is_in(graph.edges["subject"], value_set=nodes["id"].combine_chunks())
+    edges = graph.edges.filter(stated)
+    for id_ in nodes.filter(pc.equal(nodes["type"], _FOUND[0]))["id"].to_pylist():
+        yield f"{id_}.bundle", Graph(_with_named(graph, nodes, edges), edges, graph.base_iri)
 
 
 def _slice(table: pa.Table, run: int) -> pa.Table:
@@ -80,16 +94,21 @@ def _with_named(graph: Graph, nodes: pa.Table, edges: pa.Table) -> pa.Table:
 
 
 def _declarations(graph: Graph, bundles: list[str]) -> Graph:
-    """State of each bundle that it is one, and what made it."""
+    """State of each bundle that it is one, and what made it; the sweep's results hold them all."""
     statements = Statements()
-    sweep = graph.nodes.filter(pc.equal(graph.nodes["type"], "pr:Sweep"))["id"].to_pylist()
+    sweep, results = (
+        graph.nodes.filter(pc.equal(graph.nodes["type"], type_))["id"].to_pylist()
+        for type_ in ("pr:Sweep", "pr:SweepResults")
+    )
     runs = graph.edges.filter(pc.equal(graph.edges["role"], "pr:software"))
     makers = dict(zip(runs["subject"].to_pylist(), runs["object"].to_pylist(), strict=True))
     for bundle in bundles:
-        run = bundle.removesuffix(".bundle")
-        statements.add("entity", bundle, "prov:Bundle", f"provenance of {run}")
+        of = bundle.removesuffix(".bundle")
+        statements.add("entity", bundle, "prov:Bundle", f"provenance of {of}")
         for activity in sweep:
             statements.relate("was_generated_by", bundle, activity)
-        if run in makers:
-            statements.relate("was_attributed_to", bundle, makers[run])
+        for collection in results:
+            statements.relate("had_member", collection, bundle, bundle)
+        if of in makers:
+            statements.relate("was_attributed_to", bundle, makers[of])
     return statements.to_graph(graph.base_iri)

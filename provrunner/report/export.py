@@ -41,7 +41,7 @@ def export_graph(
 
     Args:
         sweep: an open sweep; how finely training is told is said when it is opened.
-        to: a key of `FORMATS`, or `all`.
+        to: a key of `FORMATS`, the name of one in any case, or `all`.
         run: the number or id of the one run to write, with all that it came from; None for all.
         out: the file; with `all`, each suffix takes the place of its own. None is a file in the
             sweep's folder `prov/`, called by the sweep or run.
@@ -101,7 +101,10 @@ def graph_writers(graph: Graph, *, bundles: bool = False) -> dict[str, Callable[
 def _formats(to: str) -> tuple[str, ...]:
     if to == _ALL:
         return tuple(FORMATS)
-    if to not in FORMATS:
+    names = {name.lower(): suffix for suffix, name in FORMATS.items()} | {
+        one: one for one in FORMATS
+    }
+    if to.lower() not in names:
         known = [*FORMATS, _ALL]
         raise ConfigError(f"no format {to!r}; one of {', '.join(known)}{nearest(to, known)}")
-    return (to,)
+    return (names[to.lower()],)

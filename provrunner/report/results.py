@@ -170,6 +170,7 @@ class Sweep:
             self._tables,
             self.plan,
             sensitivity=self._summary.effects,
+            method=self._summary.document.get("method", "linear_model"),
             granularity=self._granularity,
         )
 

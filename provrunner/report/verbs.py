@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from provrunner.log.folder import find_sweep
+from provrunner.schema import TABLES
 
 if TYPE_CHECKING:
     from provrunner.graph import Graph
@@ -94,10 +95,10 @@ def _check_graph(folder: Path) -> list[Finding]:
     stored = [folder / "tables" / f"{name}.parquet" for name in ("nodes", "edges")]
     try:
         graph = (
-            Graph(*(pq.read_table(path) for path in stored))
+            Graph(*(pq.read_table(path).cast(TABLES[path.stem]) for path in stored))
             if all(path.is_file() for path in stored)
             else open_sweep(folder).graph()
         )
-    except (OSError, pa.ArrowInvalid) as error:
+    except (OSError, ValueError, KeyError, NotImplementedError) as error:
         return [Finding("damaged", "tables", f"the graph's tables cannot be read: {error}")]
     return [Finding("damaged", "tables/edges.parquet", str(one)) for one in check_graph(graph)]

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -190,7 +192,7 @@ def test_violation_reads_as_one_line() -> None:
     assert "start precedes end (C30): run-1" in [str(one) for one in violations]
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(data=st.data())
 def test_sweeps_graph_with_any_reference_cut_is_found_out(
     graph: Graph, data: st.DataObject
@@ -205,7 +207,7 @@ def test_sweeps_graph_with_any_reference_cut_is_found_out(
     assert graph.edges["id"][index].as_py() in {one for row in found for one in row.statements}
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(data=st.data())
 def test_sweeps_graph_with_ends_of_the_wrong_kind_is_found_out(
     graph: Graph, data: st.DataObject
@@ -222,6 +224,50 @@ def test_sweeps_graph_with_ends_of_the_wrong_kind_is_found_out(
     edges = graph.edges.set_column(place, "object", pa.array(values))
     rules = {one.rule for one in check_graph(Graph(graph.nodes, edges, graph.base_iri))}
     assert "domain and range (C50, C55)" in rules
+
+
+@settings(max_examples=12, deadline=None)
+@given(data=st.data())
+def test_sweeps_graph_with_a_usage_or_generation_before_its_activity_is_found_out(
+    graph: Graph, data: st.DataObject
+) -> None:
+    starts = dict(zip(*(graph.nodes[name].to_pylist() for name in ("id", "start")), strict=True))
+    rows = graph.edges.to_pylist()
+    ends = {"used": "subject", "was_generated_by": "object"}
+    timed = [
+        index
+        for index, row in enumerate(rows)
+        if row["time"] and starts.get(row[ends.get(row["relation"], "id")])
+    ]
+    row = rows[data.draw(st.sampled_from(timed))]
+    earlier = data.draw(st.timedeltas(timedelta(microseconds=1), timedelta(days=400)))
+    row["time"] = starts[row[ends[row["relation"]]]] - earlier
+    edges = pa.Table.from_pylist(rows, graph.edges.schema)
+    found = check_graph(Graph(graph.nodes, edges, graph.base_iri))
+    rule = (
+        "usage within activity (C33)"
+        if row["relation"] == "used"
+        else ("generation within activity (C34)")
+    )
+    assert row["id"] in {one for each in found if each.rule == rule for one in each.statements}
+
+
+@settings(max_examples=12, deadline=None)
+@given(data=st.data())
+def test_sweeps_graph_with_a_later_generation_of_any_entity_is_found_out(
+    graph: Graph, data: st.DataObject
+) -> None:
+    made = graph.edges.filter(pc.equal(graph.edges["relation"], "was_generated_by")).to_pylist()
+    row = data.draw(st.sampled_from([row for row in made if row["time"]]))
+    activities = graph.nodes.filter(pc.equal(graph.nodes["kind"], "activity"))["id"].to_pylist()
+    other = data.draw(st.sampled_from([one for one in activities if one != row["object"]]))
+    # Two activities may generate an entity together (C39), at the same time alone.
+    later = row["time"] + timedelta(microseconds=1)
+    again = {**row, "id": f"{row['id']}.again", "object": other, "time": later}
+    edges = pa.concat_tables([graph.edges, pa.Table.from_pylist([again], graph.edges.schema)])
+    found = check_graph(Graph(graph.nodes, edges, graph.base_iri))
+    named = [each.statements for each in found if each.rule == "unique generation (C24, C39)"]
+    assert any(row["id"] in one or again["id"] in one for one in named)
 
 
 def _graph(statements: Statements) -> Graph:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pyarrow as pa
@@ -22,7 +23,7 @@ def documents(graph: Graph, tmp_path_factory: pytest.TempPathFactory) -> dict[st
 
 
 def test_all_formats_hold_the_same_bundles(documents: dict[str, ProvDocument]) -> None:
-    assert len(list(documents["json"].bundles)) == 8
+    assert len(list(documents["json"].bundles)) == 8 + 1
     assert [name for name, one in documents.items() if one != documents["json"]] == []
 
 
@@ -32,8 +33,8 @@ def test_bundles_put_together_say_what_the_flat_document_says(
     graph_writers(graph)["json"](tmp_path / "flat.json")
     expected = read_document(tmp_path / "flat.json", "json")
     found = documents["json"].flattened().unified()
-    declared = [one for one in found.get_records() if ".bundle" in str(one.identifier)]
-    assert len(declared) == 8 * 3
+    declared = [one for one in found.get_records() if ".bundle" in one.get_provn()]
+    assert len(declared) == 9 * 4
     for one in declared:
         expected.add_record(one)
     assert found == expected
@@ -44,14 +45,14 @@ def test_every_bundle_is_valid_by_itself_and_generates_nothing_shared(graph: Gra
     assert check_graph(document) == []
     for id_, bundle in bundles:
         assert check_graph(bundle) == []
-        run = id_.removesuffix(".bundle")
+        of = id_.removesuffix(".bundle").replace("analysis-", "")
         made = [
             row["subject"]
             for row in bundle.edges.to_pylist()
             if row["relation"] == "was_generated_by"
         ]
         assert made
-        assert all(one.startswith(run) for one in made)
+        assert all(of in one or one.startswith(("summary-", "effect-")) for one in made)
 
 
 def test_bundle_is_declared_with_its_maker(graph: Graph) -> None:
@@ -64,6 +65,20 @@ def test_bundle_is_declared_with_its_maker(graph: Graph) -> None:
         if row["relation"] == "was_attributed_to"
     }
     assert all(attributed[id_].startswith("software-") for id_, _ in bundles)
+
+
+def test_what_the_analysis_found_stands_in_a_bundle_of_its_own(graph: Graph) -> None:
+    document, bundles = bundle_runs(graph)
+    id_, findings = bundles[-1]
+    assert id_.startswith("analysis-")
+    influences = [
+        json.loads(row["attributes"])
+        for row in findings.edges.to_pylist()
+        if row["relation"] == "was_influenced_by"
+    ]
+    assert {"pr:share": 0.8, "pr:noiseFloor": 0.1} in influences
+    assert "pr:SensitivityResult" not in document.nodes["type"].to_pylist()
+    assert "was_influenced_by" not in document.edges["relation"].to_pylist()
 
 
 def test_one_run_is_cut_with_its_origin_and_no_other_run(graph: Graph) -> None:

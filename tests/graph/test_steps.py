@@ -89,6 +89,7 @@ def test_every_stage_epoch_and_analysis_names_the_step_it_carried_out(graph: Gra
             carried.setdefault(types[row["subject"]], set()).add(row["plan"].partition(".")[2])
     assert carried == {
         "pr:Run": {"prepare", "split", "checkpoint"},
+        "pr:Preparation": {"split"},
         "pr:Fit": {"fit"},
         "pr:TrainEpoch": {"fit"},
         "pr:Validation": {"validate"},

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from support.prov_documents import read_document
@@ -73,7 +74,27 @@ def test_command_prints_the_file_that_it_wrote(
         main(["export", str(folder), "--to", "xml", "--bundles", "--out", str(out)])
     assert ended.value.code == 0
     assert capsys.readouterr().out == f"{out}\n"
-    assert len(list(read_document(out, "xml").bundles)) == 8
+    assert len(list(read_document(out, "xml").bundles)) == 8 + 1
+
+
+def test_format_is_found_by_its_name_and_a_wrong_one_exits_with_2(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (path,) = export_graph(open_sweep(folder), "PROV-N", out=tmp_path / "graph")
+    assert path.read_text("utf-8").startswith("document\n")
+    with pytest.raises(SystemExit) as ended:
+        main(["export", str(folder), "--to", "turtel"])
+    assert ended.value.code == 2
+    assert "no format 'turtel'; one of json, provn, xml, jsonld, nq, ttl, all" in (
+        capsys.readouterr().err
+    )
+
+
+def test_help_of_export_names_every_format(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["export", "--help"])
+    shown = " ".join(capsys.readouterr().out.split())
+    assert [name for name in FORMATS if f"{name} (" not in shown] == []
 
 
 def test_wrong_words_are_told_in_one_message(folder: Path, tmp_path: Path) -> None:
@@ -130,4 +151,13 @@ def test_verify_tells_of_tables_that_cannot_be_read(tmp_path: Path) -> None:
     path.write_bytes(path.read_bytes()[:-20])
     found = verify_sweep(folder, prov=True)
     assert found.exit_code == 1
+    assert "the graph's tables cannot be read" in found.findings[-1].message
+
+
+def test_verify_tells_of_tables_with_foreign_columns(tmp_path: Path) -> None:
+    folder = Written(seeds=1).write(tmp_path / "foreign")
+    (folder / "tables").mkdir()
+    for name in ("nodes", "edges"):
+        pq.write_table(pa.table({"id": [1]}), folder / "tables" / f"{name}.parquet")
+    found = verify_sweep(folder, prov=True)
     assert "the graph's tables cannot be read" in found.findings[-1].message
