@@ -7,12 +7,17 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from provrunner.errors import LogError
+from provrunner.errors import LogError, nearest
 from provrunner.ids import canonical_json, digest
 
-__all__ = ["Hyperparameter", "Objective", "Plan", "Point"]
+__all__ = ["GRANULARITIES", "Hyperparameter", "Objective", "Plan", "Point"]
+
+GRANULARITIES = ("run", "stage", "epoch", "checkpointed")
+"""How finely a provenance graph may tell training."""
 
 _FORMAT = 1
+_NOT_OF_THE_SPEC = ("sweep_id", "created", "command", "base_iri", "granularity")
+_SHORTEST_ID = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +79,8 @@ class Plan:
             `independent`.
         command: the command line, redacted.
         config_sha256: digest of the composed configuration without the sweep's axes.
+        base_iri: what the ids of the provenance graph begin with; None for provrunner's own.
+        granularity: how finely the graph tells training, one of `GRANULARITIES`.
     """
 
     sweep_id: str
@@ -87,14 +94,35 @@ class Plan:
     seeds: str = "common"
     command: tuple[str, ...] = ()
     config_sha256: str = ""
+    base_iri: str | None = None
+    granularity: str = "checkpointed"
 
     @property
     def spec_sha256(self) -> str:
         """Digest of all that decides the points: sweeps with the same one are the same."""
         spec = asdict(self)
-        for key in ("sweep_id", "created", "command"):
+        for key in _NOT_OF_THE_SPEC:
             del spec[key]
         return digest(canonical_json(spec))
+
+    def find_point(self, term: int | str) -> Point:
+        """Return the planned run of a number, an id, or four or more first characters of an id.
+
+        Raises:
+            LogError: there is none, or several; the message names the nearest.
+        """
+        text = str(term)
+        for point in self.points:
+            if text in (str(point.run), point.run_id):
+                return point
+        ids = [point.run_id for point in self.points]
+        begun = [one for one in ids if one.startswith(text)] if len(text) >= _SHORTEST_ID else []
+        if len(begun) == 1:
+            return self.points[ids.index(begun[0])]
+        if begun:
+            raise LogError(f"{text!r} may be one of {', '.join(begun[:4])}; say more of it")
+        size = f"its {len(ids)} runs are numbered from 0" if ids else "it has no runs"
+        raise LogError(f"sweep {self.name!r} has no run {text!r}; {size}{nearest(text, ids)}")
 
     def to_json(self) -> str:
         """Write the plan as indented JSON with sorted keys and a final newline."""
@@ -132,6 +160,8 @@ class Plan:
                 seeds=document["seeds"],
                 command=tuple(document["command"]),
                 config_sha256=document["config_sha256"],
+                base_iri=document.get("base_iri"),
+                granularity=document.get("granularity", "checkpointed"),
             )
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise LogError(f"plan.json is damaged: {error!r}") from error

@@ -8,7 +8,7 @@ from typing import Annotated, Optional
 
 import typer
 
-__all__ = ["RowsFormat", "SweepArgument", "app"]
+__all__ = ["GranularityOption", "RowsFormat", "SweepArgument", "app"]
 
 _HELP = """Run hyperparameter sweeps, learn which hyperparameters matter, and prove where every
 number came from.
@@ -35,6 +35,21 @@ app = typer.Typer(
 SweepArgument = Annotated[
     Optional[Path],  # noqa: UP045  typer reads it
     typer.Argument(metavar="[SWEEP]", help="the sweep's folder; the newest one if left out"),
+]
+
+
+class Granularity(StrEnum):
+    """How finely the provenance graph tells training."""
+
+    RUN = "run"
+    STAGE = "stage"
+    EPOCH = "epoch"
+    CHECKPOINTED = "checkpointed"
+
+
+GranularityOption = Annotated[
+    Optional[Granularity],  # noqa: UP045  typer reads it
+    typer.Option(help="how finely training is told; as configured if left out"),
 ]
 
 

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import typer
 
-from provrunner.cli import ask, execute, explain, read, watch  # noqa: F401  their verbs join the application
+# Their verbs join the application.
+from provrunner.cli import ask, execute, explain, export, read, watch  # noqa: F401
 from provrunner.cli.app import app
 from provrunner.errors import ConfigError, ProvrunnerError, nearest
 

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from provrunner.cli.app import RowsFormat, SweepArgument, app
+from provrunner.cli.app import GranularityOption, RowsFormat, SweepArgument, app
 from provrunner.errors import LogError
 
 __all__ = ["query", "report", "summary", "verify"]
@@ -43,11 +43,12 @@ def summary(
 
 
 @app.command()
-def report(sweep: SweepArgument = None) -> None:
+def report(sweep: SweepArgument = None, granularity: GranularityOption = None) -> None:
     """Write tables, PROV documents, summary and report.html anew, from the logs alone."""
     from provrunner.report import open_sweep
 
-    for path in open_sweep(sweep).write():
+    opened = open_sweep(sweep, granularity=granularity.value if granularity else None)
+    for path in opened.write():
         typer.echo(path)
 
 
@@ -73,6 +74,9 @@ def verify(
         bool, typer.Option("--read-data", help="also read every sealed row and checkpoint")
     ] = False,
     seal: Annotated[bool, typer.Option("--seal", help="seal the logs of lost runs")] = False,
+    prov: Annotated[
+        bool, typer.Option("--prov", help="also check the provenance graph against PROV's rules")
+    ] = False,
 ) -> None:
     """Check that the logs are whole and unaltered.
 
@@ -81,7 +85,7 @@ def verify(
     from provrunner.report import verify_sweep
 
     try:
-        found = verify_sweep(sweep, read_data=read_data, seal=seal)
+        found = verify_sweep(sweep, read_data=read_data, seal=seal, prov=prov)
     except LogError as error:
         typer.echo(f"provrunner: {error}", err=True)
         raise typer.Exit(_NOT_A_SWEEP) from None

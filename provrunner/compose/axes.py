@@ -28,7 +28,10 @@ __all__ = ["COMMAND_LINE", "Axis", "command_line_axes", "file_axes", "infer_scal
 COMMAND_LINE = "command line"
 _MAX_LEVELS = 100_000
 _SCALES = ("log", "linear", "categorical")
-_NOT_SWEPT = ("folder", "hydra", "on_error", "output", "reason", "run", "sweep", "test", "yes")
+_NOT_SWEPT = (
+    *("folder", "hydra", "on_error", "output", "provenance", "reason", "run", "sweep", "test"),
+    "yes",
+)
 
 
 @dataclass(frozen=True, slots=True)

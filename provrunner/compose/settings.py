@@ -13,6 +13,7 @@ from provrunner.compose.load import CONFIG_NAME, package_conf
 from provrunner.compose.mistakes import explain_interpolation
 from provrunner.compose.origins import source_of
 from provrunner.errors import ConfigError, nearest
+from provrunner.plan import GRANULARITIES
 
 __all__ = ["check_settings"]
 
@@ -21,6 +22,7 @@ _KINDS: dict[str, tuple[str, tuple[type, ...]]] = {
     "output": ("text", (str,)),
     "folder": (_TEXT, (str, type(None))),
     "reason": (_TEXT, (str, type(None))),
+    "provenance.base_iri": (_TEXT, (str, type(None))),
     "test": ("true or false", (bool,)),
     "yes": ("true or false", (bool,)),
     "capture.include": ("a list of names", (list,)),
@@ -30,8 +32,14 @@ _KINDS: dict[str, tuple[str, tuple[type, ...]]] = {
 _WORDS = {
     "on_error": ("continue", "stop"),
     "capture.level": ("light", "default", "full"),
+    "provenance.granularity": GRANULARITIES,
 }
-_NODES = {"capture": ("level", "include", "exclude", "strict"), "run": ("folder", "number")}
+_NODES = {
+    "capture": ("level", "include", "exclude", "strict"),
+    "provenance": ("base_iri", "granularity"),
+    "run": ("folder", "number"),
+}
+_IRI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:[^\x00-\x20<>\"{}|^`\\]+[/#]")
 
 
 def check_settings(cfg: DictConfig) -> None:
@@ -63,6 +71,15 @@ def check_settings(cfg: DictConfig) -> None:
                 f"{source_of(path, hydra_cfg)}: {path}: {value!r} is none of "
                 f"{', '.join(words)}{near}"
             )
+    _check_iri(_value(cfg, "provenance.base_iri"), hydra_cfg)
+
+
+def _check_iri(iri: str | None, hydra_cfg: DictConfig | None) -> None:
+    if iri is not None and not _IRI.fullmatch(iri):
+        raise ConfigError(
+            f"{source_of('provenance.base_iri', hydra_cfg)}: provenance.base_iri: expected an IRI "
+            f"that ends in / or #, such as https://example.org/sweeps/, got {iri!r}"
+        )
 
 
 def _check_root(cfg: DictConfig, hydra_cfg: DictConfig | None) -> None:

@@ -27,7 +27,7 @@ __all__ = ["build_plan", "job_overrides"]
 
 _MAX_RUNS = 1000
 _MAX_SEED = 2**32 - 1
-_NOT_OF_THE_RESULT = ("folder", "hydra", "output", "reason", "run", "yes")
+_NOT_OF_THE_RESULT = ("folder", "hydra", "output", "provenance", "reason", "run", "yes")
 _PLAIN_NAME = re.compile(r"\w[\w.-]{0,99}")
 
 
@@ -80,6 +80,8 @@ def _build_plan(
         seeds="independent" if is_independent else "common",
         command=command,
         config_sha256=_config_digest(cfg),
+        base_iri=OmegaConf.select(cfg, "provenance.base_iri"),
+        granularity=OmegaConf.select(cfg, "provenance.granularity", default="checkpointed"),
     )
 
 

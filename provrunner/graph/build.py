@@ -10,6 +10,7 @@ from provrunner.graph.build_analysis import add_analysis
 from provrunner.graph.build_data import add_data
 from provrunner.graph.build_plan import add_plan, add_results
 from provrunner.graph.build_run import add_run
+from provrunner.graph.build_steps import add_run_steps
 from provrunner.graph.build_training import add_training
 from provrunner.graph.context import GRANULARITIES, Context
 from provrunner.graph.query import Graph
@@ -25,8 +26,9 @@ def build_graph(
     plan: Plan,
     *,
     sensitivity: pa.Table | None = None,
-    base_iri: str = BASE_IRI,
-    granularity: str = "checkpointed",
+    method: str | None = None,
+    base_iri: str | None = None,
+    granularity: str | None = None,
 ) -> Graph:
     """Build the provenance of a sweep; the same input gives the same rows.
 
@@ -35,9 +37,10 @@ def build_graph(
             counts as empty.
         plan: what the sweep promised.
         sensitivity: the effects, `schema.TABLES["sensitivity"]`; None leaves the analysis out.
-        base_iri: what the prefix `art:` of all ids stands for.
+        method: how that was computed, such as `linear_model`; None where it is not told.
+        base_iri: what the prefix `art:` of all ids stands for; None is as planned.
         granularity: how finely training is told: `run`, `stage`, `epoch`, or `checkpointed` for
-            the epochs with a checkpoint, the best and the last one.
+            the epochs with a checkpoint, the best and the last one; None is as planned.
 
     Returns:
         The graph; that of a sweep that still runs, or lost a run, is partial and valid.
@@ -45,6 +48,7 @@ def build_graph(
     Raises:
         ValueError: `granularity` is none of the four.
     """
+    granularity = granularity or plan.granularity
     if granularity not in GRANULARITIES:
         raise ValueError(f"granularity is {granularity!r}; one of {', '.join(GRANULARITIES)}")
     context = Context(plan, read_records(tables), granularity)
@@ -52,8 +56,10 @@ def build_graph(
     for record in context.records:
         add_run(context, record)
         add_data(context, record)
+        add_run_steps(context, record)
         add_training(context, record)
+        context.statements.settle(context.run(record))
     add_results(context)
     if sensitivity is not None:
-        add_analysis(context, sensitivity)
-    return context.statements.to_graph(base_iri)
+        add_analysis(context, sensitivity, method)
+    return context.statements.to_graph(base_iri or plan.base_iri or BASE_IRI)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pyarrow as pa
 
+from provrunner.graph.build_steps import add_carried_out
 from provrunner.graph.context import Context
 from provrunner.graph.records import Row
 from provrunner.graph.terms import local_name
@@ -36,7 +35,7 @@ _ATTRIBUTES = {
 _CROSS = " × "
 
 
-def add_analysis(context: Context, effects: pa.Table) -> None:
+def add_analysis(context: Context, effects: pa.Table, method: str | None = None) -> None:
     """State the analysis and its results, without times: the log gives it anew at will.
 
     An influence of a hyperparameter is stated of the analysis's result, never as a fact of a run.
@@ -44,6 +43,7 @@ def add_analysis(context: Context, effects: pa.Table) -> None:
     Args:
         context: the build, with all runs stated.
         effects: `schema.TABLES["sensitivity"]`.
+        method: how they were computed.
     """
     if not effects.num_rows:
         return
@@ -53,6 +53,7 @@ def add_analysis(context: Context, effects: pa.Table) -> None:
         qualified_id("analysis", sweep_id),
         "pr:SensitivityAnalysis",
         f"sensitivity analysis of {context.plan.name}",
+        attributes={"method": method},
     )
     summary = statements.add(
         "entity",
@@ -70,11 +71,28 @@ def add_analysis(context: Context, effects: pa.Table) -> None:
     for agent in sorted({agents[0] for agents in context.agents.values()}):
         statements.relate("was_associated_with", analysis, agent, agent, role="pr:software")
         statements.relate("was_attributed_to", summary, agent, agent)
-    for row in effects.to_pylist():
-        _add_effect(context, analysis, summary, row)
+        add_carried_out(context, "analyse", analysis, agent=agent)
+    _add_effects(context, analysis, summary, effects.to_pylist(), method)
 
 
-def _add_effect(context: Context, analysis: str, summary: str, row: Row) -> None:
+def _add_effects(
+    context: Context, analysis: str, summary: str, rows: list[Row], method: str | None
+) -> None:
+    floor = next((row["share"] for row in rows if row["kind"] == "noise"), None)
+    for row in rows:
+        effect = _add_effect(context, analysis, summary, row)
+        strength = {
+            "share": row["share"],
+            "significant": row["significant"],
+            "method": method,
+            "noiseFloor": floor,
+        }
+        for name in _parameters(context, row):
+            of = context.hyperparameter(name)
+            context.statements.relate("was_influenced_by", effect, of, of, attributes=strength)
+
+
+def _add_effect(context: Context, analysis: str, summary: str, row: Row) -> str:
     relate = context.statements.relate
     component = str(row["component"])
     share = "" if row["share"] is None else f": {row['share']:.0%} of the variance"
@@ -91,10 +109,7 @@ def _add_effect(context: Context, analysis: str, summary: str, row: Row) -> None
     for run in row["runs"] or ():
         if metric := context.objectives.get(run):
             relate("was_derived_from", effect, metric, metric)
-    strength: dict[str, Any] = {"share": row["share"], "significant": row["significant"]}
-    for name in _parameters(context, row):
-        hyperparameter = context.hyperparameter(name)
-        relate("was_influenced_by", effect, hyperparameter, hyperparameter, attributes=strength)
+    return effect
 
 
 def _parameters(context: Context, row: Row) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from provrunner.graph.build_steps import add_carried_out
 from provrunner.graph.context import Context
 from provrunner.graph.records import Row, RunRecord
 from provrunner.graph.terms import parse_json
@@ -80,7 +81,7 @@ def _add_split(context: Context, record: RunRecord, row: Row, wholes: dict[str, 
             "overlap": row["overlap"],
         },
     )
-    context.statements.relate("was_derived_from", split, dataset)
+    _add_preparation(context, record, split, [dataset], f"preparation of the {name} split")
     role = _ROLES.get(str(name).lower(), "pr:data")
     context.use(record, split, split, role=role)
     return split
@@ -123,10 +124,28 @@ def _add_transform(context: Context, record: RunRecord, row: Row, sources: list[
             "changed": row["changed"],
         },
     )
-    for source in sources:
-        context.statements.relate("was_derived_from", transform, source, source)
+    _add_preparation(context, record, transform, sources, f"preparation by {name}")
     context.use(record, transform, transform, role="pr:transform")
     return transform
+
+
+def _add_preparation(
+    context: Context, record: RunRecord, made: str, sources: list[str], label: str
+) -> None:
+    """State what made some data of others: one untimed activity for all runs that share them.
+
+    An entity has one generation (C24), and every run that prepares the same data makes them anew.
+    """
+    statements = context.statements
+    preparation = statements.add(
+        "activity", qualified_id("preparation", made), "pr:Preparation", label
+    )
+    add_carried_out(context, "split", preparation, agent=context.agents[record.number][0])
+    generation = statements.relate("was_generated_by", made, preparation)
+    for source in sources:
+        usage = statements.relate("used", preparation, source, source)
+        because = (preparation, generation, usage)
+        statements.relate("was_derived_from", made, source, source, because=because)
 
 
 def _content_id(kind: str, digest: str | None, *parts: object) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from provrunner.graph.build_steps import add_steps
 from provrunner.graph.context import Context
 from provrunner.graph.records import Row
 from provrunner.graph.terms import parse_json
@@ -32,8 +33,11 @@ def add_plan(context: Context) -> None:
             },
         )
         context.statements.relate("was_derived_from", id, context.sweep_config)
-    for row in _shared_settings(context):
-        add_setting(context, context.sweep_config, row)
+    settings = {
+        row["name"]: add_setting(context, context.sweep_config, row)
+        for row in _shared_settings(context)
+    }
+    add_steps(context, settings)
 
 
 def add_results(context: Context) -> None:
@@ -50,8 +54,12 @@ def add_results(context: Context) -> None:
         context.statements.relate("had_member", collection, result, result)
 
 
-def add_setting(context: Context, config: str, row: Row, run: int | None = None) -> None:
-    """State one leaf of a configuration, shared by all configurations with the same value."""
+def add_setting(context: Context, config: str, row: Row, run: int | None = None) -> str:
+    """State one leaf of a configuration, shared by all configurations with the same value.
+
+    Returns:
+        The id of the setting.
+    """
     value = parse_json(row["value"])
     setting = context.statements.add(
         "entity",
@@ -67,6 +75,7 @@ def add_setting(context: Context, config: str, row: Row, run: int | None = None)
         },
     )
     context.statements.relate("had_member", config, setting, setting, run=run)
+    return setting
 
 
 def _add_sweep_config(context: Context) -> None:

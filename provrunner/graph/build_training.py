@@ -5,6 +5,7 @@ from __future__ import annotations
 from provrunner.graph.build_adaptations import add_adaptations
 from provrunner.graph.build_checkpoints import add_checkpoints
 from provrunner.graph.build_metrics import add_metrics
+from provrunner.graph.build_steps import add_carried_out
 from provrunner.graph.context import Context, Span
 from provrunner.graph.records import RunRecord
 from provrunner.graph.statements import Because
@@ -18,6 +19,7 @@ _TYPES = {
     "validate": ("pr:Validation", "validation"),
     "test": ("pr:Test", "test"),
 }
+_STEPS = {"train": "fit"}
 _DATA = {"train": "train", "validate": "val", "test": "test", "fit": "train"}
 _ROLES = {
     "train": "pr:trainingData",
@@ -87,6 +89,7 @@ def _add_activity(
     relate, run = context.statements.relate, record.number
     relate("was_started_by", activity, starter, run=run, time=span.start)
     timeline.activities[stage, epoch] = Activity(activity, span)
+    add_carried_out(context, _STEPS.get(stage, stage), activity, run=run)
     for name, data in sorted(context.splits.get(run, {}).items()):
         if str(name).lower().startswith(_DATA[stage]):
             role = _ROLES[stage]

@@ -13,6 +13,10 @@ from provrunner.graph.rules import ACYCLIC, RULES, VIEWS
 __all__ = ["Violation", "check_graph"]
 
 
+INFERRED_TIMES = "times follow the inferred order (C30-C46)"
+INFERRED_CIRCLE = "no event precedes itself (C30-C46)"
+
+
 @dataclass(frozen=True, slots=True)
 class Violation:
     """A rule that a graph breaks.
@@ -34,7 +38,8 @@ def check_graph(graph: Graph) -> list[Violation]:
     """Return what a graph breaks of the rules in `rules`; empty when valid.
 
     Checked on the statements themselves, by their times and ids: typing, uniqueness, the order of
-    events, impossible statements, dangling ids and illegal names.
+    events, impossible statements, dangling ids and illegal names. Then the order of all events is
+    inferred, also of those that were not stated, and compared with the times.
     """
     import duckdb
 
@@ -52,7 +57,18 @@ def check_graph(graph: Graph) -> list[Violation]:
         for rule, query in ACYCLIC.items():
             cyclic = _cyclic(connection.execute(query).fetchall())
             found += [Violation(rule, tuple(cyclic))] if cyclic else []
-    return found
+    return found + _check_order(graph, found)
+
+
+def _check_order(graph: Graph, found: list[Violation]) -> list[Violation]:
+    """Return what only the inferred order shows; what a rule has told is not told again."""
+    from provrunner.graph.order import check_order
+
+    told = {one for violation in found for one in violation.statements}
+    pairs, circular = check_order(graph)
+    wrong = [Violation(INFERRED_TIMES, pair) for pair in pairs if not told.issuperset(pair)]
+    untold = tuple(one for one in circular if one not in told)
+    return wrong + ([Violation(INFERRED_CIRCLE, untold)] if untold else [])
 
 
 def _cyclic(statements: list[tuple[str, str, str]]) -> list[str]:

@@ -10,11 +10,10 @@ from functools import cached_property
 from provrunner.graph.records import RunRecord
 from provrunner.graph.statements import Statements
 from provrunner.ids import qualified_id
-from provrunner.plan import Plan, Point
+from provrunner.plan import GRANULARITIES, Plan, Point
 
 __all__ = ["ENDED", "GRANULARITIES", "Context", "Span"]
 
-GRANULARITIES = ("run", "stage", "epoch", "checkpointed")
 ENDED = frozenset({"finished", "failed", "diverged", "pruned", "interrupted"})
 """The statuses of a run that saw its own end."""
 
@@ -69,6 +68,7 @@ class Context:
         results: ids of the runs' results.
         shared: names of the settings that all runs have with one value.
         splits: ids of a run's data, by run number and split name.
+        steps: ids of the steps of the plan, by name.
     """
 
     plan: Plan
@@ -80,6 +80,7 @@ class Context:
     results: list[str] = field(default_factory=list)
     shared: frozenset[str] = frozenset()
     splits: dict[int, dict[str, str]] = field(default_factory=dict)
+    steps: dict[str, str] = field(default_factory=dict)
 
     @cached_property
     def sweep(self) -> str:

@@ -19,7 +19,7 @@ import pyarrow.compute as pc
 from provrunner.errors import GraphError, nearest
 from provrunner.graph.query import Graph
 
-__all__ = ["draw_lineage", "draw_run", "draw_types"]
+__all__ = ["Box", "draw_lineage", "draw_run", "draw_types", "render", "type_words"]
 
 _MOST_NODES = 80
 _LONGEST_LABEL = 34
@@ -54,7 +54,7 @@ Row = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class _Box:
+class Box:
     """A node of a picture: what it is called, and how many of the graph's nodes it stands for."""
 
     kind: str
@@ -133,7 +133,7 @@ def _draw(graph: Graph, group: Callable[[Row], str]) -> bytes:
     for row in rows:
         members.setdefault(place[row["id"]], []).append(row)
     boxes = {key: _box(found) for key, found in members.items()}
-    return _render(boxes, _arrows(graph, place))
+    return render(boxes, _arrows(graph, place))
 
 
 def _rows(graph: Graph) -> list[Row]:
@@ -142,22 +142,32 @@ def _rows(graph: Graph) -> list[Row]:
     return rows
 
 
-def _box(rows: list[Row]) -> _Box:
+def _box(rows: list[Row]) -> Box:
     """Call a single node by its label, and several by what they have in common."""
     first = rows[0]
     type_ = _words(first)
     if len(rows) == 1:
-        return _Box(first["kind"], first["label"], type_, 1)
+        return Box(first["kind"], first["label"], type_, 1)
     names = {json.loads(row["attributes"]).get("pr:name") for row in rows}
     name = names.pop() if len(names) == 1 else None
-    return _Box(first["kind"], str(name or ""), type_, len(rows))
+    return Box(first["kind"], str(name or ""), type_, len(rows))
 
 
 def _words(row: Row) -> str:
     """Return a node's type as words: `train epoch`."""
     if row["type"] == "mls:HyperParameterSetting":
         return "setting" if row["run"] is None else "hyperparameter"
-    name = str(row["type"]).partition(":")[2].removesuffix("Agent")
+    return type_words(str(row["type"]))
+
+
+def type_words(type_: str) -> str:
+    """Return a type as words.
+
+    Example:
+        >>> type_words("pr:TrainEpoch")
+        'train epoch'
+    """
+    name = type_.partition(":")[2].removesuffix("Agent")
     return re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name).lower()
 
 
@@ -172,7 +182,13 @@ def _arrows(graph: Graph, place: Mapping[str, str]) -> dict[tuple[str, str], Cou
     return arrows
 
 
-def _render(boxes: Mapping[str, _Box], arrows: Mapping[tuple[str, str], Counter[str]]) -> bytes:
+def render(boxes: Mapping[str, Box], arrows: Mapping[tuple[str, str], Counter[str]]) -> bytes:
+    """Draw boxes by key, and labelled arrows from key to key, as SVG.
+
+    Args:
+        boxes: what to draw.
+        arrows: how often each word stands at the arrow between two boxes.
+    """
     import pygraphviz
 
     drawing = pygraphviz.AGraph(directed=True, strict=False)
@@ -210,7 +226,7 @@ def _silence() -> Iterator[None]:
         os.close(kept)
 
 
-def _text(box: _Box) -> str:
+def _text(box: Box) -> str:
     count = f" × {box.count}" if box.count > 1 else ""
     lines = [*textwrap.wrap(_short(box.label), _LINE), f"{box.type}{count}"]
     if box.label.startswith(box.type):

@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -15,18 +16,20 @@ from provrunner.errors import GraphError, nearest
 from provrunner.graph.terms import BASE_IRI
 
 if TYPE_CHECKING:
-    import numpy as np
-    import numpy.typing as npt
+    from provrunner.graph.links import Links
 
-__all__ = ["Graph", "find_term", "lineage"]
+__all__ = ["Graph", "find_term", "lineage", "reach", "within"]
 
 _SHORTEST_DIGEST = 6
 _WHERE = re.compile(r"(?P<name>.+?)(?:@(?P<run>[^@/]+))?(?:/(?P<epoch>\d+|test))?")
 
+_SOURCE = "pr:SourceFile"
+_TYPED = ["id", "type", "attributes"]
+
 Row = dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Graph:
     """A PROV graph as two tables.
 
@@ -40,18 +43,27 @@ class Graph:
     edges: pa.Table
     base_iri: str = BASE_IRI
 
-    def lineage(self, term: str, direction: str = "up") -> Graph:
+    @cached_property
+    def links(self) -> Links:
+        """Its edges as positions of its nodes; made when first asked for, then kept."""
+        from provrunner.graph.links import Links
+
+        return Links(self.nodes, self.edges)
+
+    def lineage(self, term: str, direction: str = "up", *, to: str | None = None) -> Graph:
         """Return what a thing came from (`up`) or what came of it (`down`).
 
         Args:
             term: whatever `find_term` understands: an id, a run's number, a checkpoint, a metric's
                 name.
             direction: `up` or `down`.
+            to: a type, such as `dataset` or `pr:Commit`: only the paths that lead to one are kept.
 
         Raises:
-            GraphError: nothing is called `term`.
+            GraphError: nothing is called `term`, or no path leads to a `to`.
         """
-        return lineage(self, find_term(self, term), direction)
+        found = lineage(self, find_term(self, term), direction)
+        return found if to is None else _paths_to(self, found, to, direction)
 
 
 def find_term(graph: Graph, term: str) -> str:
@@ -105,69 +117,61 @@ def lineage(graph: Graph, node_id: str, direction: str = "up") -> Graph:
     if begin < 0:
         hint = nearest(node_id, ids.to_pylist())
         raise GraphError(f"no node of this graph has the id {node_id!r}{hint}")
-    depths = pa.array(_depths(graph, ids, begin, direction), pa.int32())
-    reached = pc.greater_equal(depths, 0)
-    nodes = graph.nodes.append_column("depth", depths).filter(reached)
-    inside = nodes["id"].combine_chunks()
-    edges = graph.edges
-    both = pc.and_(
-        pc.is_in(edges["subject"], value_set=inside), pc.is_in(edges["object"], value_set=inside)
-    )
-    return Graph(nodes, edges.filter(both), graph.base_iri)
+    depths = reach(graph, [begin], direction)
+    found = within(graph, pc.greater_equal(depths, 0))
+    nodes = found.nodes.append_column("depth", depths.filter(pc.greater_equal(depths, 0)))
+    return Graph(nodes, found.edges, graph.base_iri)
 
 
-def _depths(graph: Graph, ids: pa.Array, begin: int, direction: str) -> npt.NDArray[np.int32]:
-    """Search breadth first over arrays; cycles do no harm."""
-    import numpy as np
-
-    sources, targets = _links(graph, ids)
-    if direction == "down":
-        sources, targets = targets, sources
-    order = np.argsort(sources, kind="stable")
-    targets = targets[order]
-    bounds = np.searchsorted(sources[order], np.arange(len(ids) + 1))
-    depths = np.full(len(ids), -1, np.int32)
-    frontier = np.array([begin])
-    depth = 0
-    while frontier.size:
-        depths[frontier] = depth
-        depth += 1
-        starts, counts = bounds[frontier], bounds[frontier + 1] - bounds[frontier]
-        offsets = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
-        reached = np.unique(targets[np.repeat(starts, counts) + offsets])
-        frontier = reached[depths[reached] < 0]
-    return depths
+def reach(graph: Graph, begin: Sequence[int], direction: str = "up") -> pa.Array:
+    """Return how many steps each node is from some rows of the nodes, int32; -1 if unreached."""
+    return pa.array(graph.links.depths(begin, direction))
 
 
-def _links(graph: Graph, ids: pa.Array) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """Return the positions of both ends of every step from a node to what it rests on."""
-    import numpy as np
-
-    edges = graph.edges
-    planned = edges.filter(pc.is_valid(edges["plan"]))
-    ends = [
-        np.concatenate(
-            [
-                pc.index_in(column.combine_chunks(), value_set=ids)
-                .fill_null(-1)
-                .to_numpy(zero_copy_only=False)
-                for column in columns
-            ]
-        ).astype(np.int64)
-        for columns in (
-            (edges["subject"], planned["subject"]),
-            (edges["object"], planned["plan"]),
-        )
-    ]
-    known = (ends[0] >= 0) & (ends[1] >= 0)
-    return ends[0][known], ends[1][known]
+def within(graph: Graph, chosen: pa.Array) -> Graph:
+    """Return some nodes of a graph, by one boolean a node, and all edges between them."""
+    inside = graph.links.between(chosen.to_numpy(zero_copy_only=False))
+    return Graph(graph.nodes.filter(chosen), graph.edges.filter(pa.array(inside)), graph.base_iri)
 
 
-def _select(graph: Graph, *types: str) -> Iterator[tuple[str, int | None, Row]]:
-    """Give id, run and attributes of the nodes of some types."""
+def _paths_to(graph: Graph, found: Graph, to: str, direction: str) -> Graph:
+    """Keep the nodes of a lineage from which a node of a type is reached, and that node."""
+    types = {row["id"]: _types(row) for row in found.nodes.select(_TYPED).to_pylist()}
+    wanted = [place for place, names in enumerate(types.values()) if _plain_type(to) in names]
+    if not wanted:
+        reached = sorted(set().union(*types.values()))
+        known = {name for row in graph.nodes.select(_TYPED).to_pylist() for name in _types(row)}
+        hint = nearest(_plain_type(to), known)
+        some = hint or f"; it leads to {', '.join(reached)}"
+        raise GraphError(f"no path leads to a {to!r}{some}")
+    back = "down" if direction == "up" else "up"
+    return within(found, pc.greater_equal(reach(found, wanted, back), 0))
+
+
+def _types(row: Row) -> set[str]:
+    more = json.loads(row["attributes"]).get("prov:type", [])
+    return {_plain_type(one) for one in (row["type"], *([more] if isinstance(more, str) else more))}
+
+
+def _plain_type(name: str) -> str:
+    return name.rpartition(":")[2].lower()
+
+
+def _select(graph: Graph, *types: str, holding: str = "") -> Iterator[tuple[str, int | None, Row]]:
+    """Give id, run and attributes of the nodes of some types.
+
+    A graph may have a million nodes: only those that hold a piece of JSON text are decoded.
+    """
     nodes = graph.nodes.filter(pc.is_in(graph.nodes["type"], value_set=pa.array(types)))
+    if holding:
+        nodes = nodes.filter(pc.match_substring(nodes["attributes"], holding))
     for row in nodes.select(["id", "run", "attributes"]).to_pylist():
         yield row["id"], row["run"], json.loads(row["attributes"])
+
+
+def _quoted(text: str) -> str:
+    """Return a text as the attributes hold it."""
+    return json.dumps(text, ensure_ascii=False)
 
 
 def _find_run(graph: Graph, term: str) -> str | None:
@@ -187,7 +191,7 @@ def _best(graph: Graph) -> str | None:
     """Return the best value of the objective over all runs; the first of equals."""
     best = [
         (attributes["prov:value"], run or 0, id_)
-        for id_, run, attributes in _select(graph, "pr:Metric")
+        for id_, run, attributes in _select(graph, "pr:Metric", holding='"pr:best":true')
         if attributes.get("pr:best") and isinstance(attributes["prov:value"], int | float)
     ]
     sign = -1 if _objective(graph).get("pr:direction") == "maximize" else 1
@@ -199,7 +203,7 @@ def _objective(graph: Graph) -> Row:
 
 
 def _find_result(graph: Graph, term: str) -> str | None:
-    results = _select(graph, "pr:SensitivityResult")
+    results = _select(graph, "pr:SensitivityResult", holding=_quoted(term))
     return next((id_ for id_, _, row in results if row.get("pr:component") == term), None)
 
 
@@ -222,7 +226,7 @@ def _readings(term: str, match: re.Match[str] | None) -> list[tuple[str, str | N
 def _find_metric(graph: Graph, name: str, run: str | None, epoch: str | None) -> str | None:
     found = [
         (id_, number, row)
-        for id_, number, row in _select(graph, "pr:Metric")
+        for id_, number, row in _select(graph, "pr:Metric", holding=_quoted(name))
         if row["pr:name"] == name
     ]
     if run is not None:
@@ -242,7 +246,7 @@ def _find_setting(graph: Graph, name: str, run: str | None) -> str | None:
     wanted = None if run is None else _run_number(graph, run)
     order = ("pr:Hyperparameter", "mls:HyperParameterSetting")
     for type_ in order if run is None else order[1:]:
-        for id_, number, row in _select(graph, type_):
+        for id_, number, row in _select(graph, type_, holding=_quoted(name)):
             if row["pr:name"] == name and wanted in {None, number}:
                 return id_
     return None
@@ -257,11 +261,11 @@ def _run_number(graph: Graph, run: str) -> int | None:
 
 
 def _find_named(graph: Graph, term: str) -> str | None:
-    for type_ in ("pr:Dataset", "pr:Split", "pr:Transform", "pr:SourceFile"):
-        for id_, _, row in _select(graph, type_):
-            if row.get("pr:name") == term:
+    for type_ in ("pr:Dataset", "pr:Split", "pr:Transform", _SOURCE):
+        for id_, _, row in _select(graph, type_, holding=_quoted(term)):
+            if term == row.get("pr:name") or (type_ == _SOURCE and term == row.get("pr:path")):
                 return id_
-    checkpoints = list(_select(graph, "pr:Checkpoint"))
+    checkpoints = list(_select(graph, "pr:Checkpoint", holding=_quoted(term)[1:]))
     paths = [id_ for id_, _, row in checkpoints if row.get("pr:path") == term]
     return _only(
         term,
@@ -277,7 +281,7 @@ def _find_digest(graph: Graph, term: str) -> str | None:
     found = [
         (str(value), id_)
         for type_ in (*types, "pr:Content", "pr:RunConfig", "pr:SweepConfig")
-        for id_, _, row in _select(graph, type_)
+        for id_, _, row in _select(graph, type_, holding=f'"{term}')
         for value in (row.get("pr:sha256"), row.get("pr:gitCommit"))
         if str(value).startswith(term)
     ]

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeAlias, TypedDict, Unpack
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from provrunner.graph.query import Graph
 from provrunner.graph.terms import KINDS, RELATIONS, Value, clean_text, prov_value
@@ -15,8 +16,6 @@ from provrunner.schema import TABLES
 
 __all__ = ["Because", "Details", "Statements"]
 
-_KIND_RANK = {kind: rank for rank, kind in enumerate(KINDS)}
-_RELATION_RANK = {relation: rank for rank, relation in enumerate(RELATIONS)}
 _encode = json.JSONEncoder(sort_keys=True, ensure_ascii=False, separators=(",", ":")).encode
 
 
@@ -50,10 +49,16 @@ class Details(TypedDict, total=False):
 
 @dataclass(slots=True)
 class Statements:
-    """Nodes and edges on their way into tables; a second statement with the same id is dropped."""
+    """Nodes and edges on their way into tables; a second statement with the same id is dropped.
+
+    Attributes:
+        nodes: rows of the nodes table by id, except for those that are settled.
+        edges: rows of the edges table, likewise.
+    """
 
     nodes: dict[str, tuple[Any, ...]] = field(default_factory=dict)
     edges: dict[str, tuple[Any, ...]] = field(default_factory=dict)
+    _settled: dict[str, list[pa.Table]] = field(default_factory=lambda: {"nodes": [], "edges": []})
 
     def add(
         self,
@@ -116,11 +121,30 @@ class Statements:
             )
         return id
 
+    def settle(self, run: str) -> None:
+        """Put into tables what was stated of a run alone: as rows, all runs would fill the memory.
+
+        Args:
+            run: the run's id, which all such ids begin with; none of them may be stated again.
+        """
+        for name, rows in (("nodes", self.nodes), ("edges", self.edges)):
+            own = [id_ for id_ in rows if id_.startswith(run)]
+            self._settled[name].append(_table([rows.pop(id_) for id_ in own], TABLES[name]))
+
     def to_graph(self, base_iri: str) -> Graph:
         """Put all statements into tables, ordered by kind or relation, then id."""
-        nodes = sorted(self.nodes.values(), key=lambda row: (_KIND_RANK[row[1]], row[0]))
-        edges = sorted(self.edges.values(), key=lambda row: (_RELATION_RANK[row[1]], row[0]))
-        return Graph(_table(nodes, TABLES["nodes"]), _table(edges, TABLES["edges"]), base_iri)
+        nodes = self._whole("nodes", list(self.nodes.values()), "kind", KINDS)
+        edges = self._whole("edges", list(self.edges.values()), "relation", tuple(RELATIONS))
+        return Graph(nodes, edges, base_iri)
+
+    def _whole(
+        self, name: str, rows: list[tuple[Any, ...]], word: str, ranks: Sequence[str]
+    ) -> pa.Table:
+        table = pa.concat_tables([*self._settled[name], _table(rows, TABLES[name])])
+        rank = pc.index_in(table[word], value_set=pa.array(ranks))
+        keys = pa.table({"rank": rank, "id": table["id"]})
+        order = pc.sort_indices(keys, [("rank", "ascending"), ("id", "ascending")])
+        return table.take(order).combine_chunks()
 
 
 def _attributes(attributes: Mapping[str, object] | None, extra: Mapping[str, object]) -> str:
@@ -136,10 +160,12 @@ def _attributes(attributes: Mapping[str, object] | None, extra: Mapping[str, obj
 
 def _values(value: object) -> Value | list[Value]:
     if isinstance(value, list):
-        return [prov_value(one) for one in value]
-    if isinstance(value, dict) and "$" in value:
-        return value
-    return prov_value(value)
+        return [_value(one) for one in value]
+    return _value(value)
+
+
+def _value(value: object) -> Value:
+    return value if isinstance(value, dict) and "$" in value else prov_value(value)
 
 
 def _table(rows: list[tuple[Any, ...]], schema: pa.Schema) -> pa.Table:

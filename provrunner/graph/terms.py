@@ -53,7 +53,8 @@ class Relation:
     """A PROV relation and where its arguments stand in the edges table.
 
     Attributes:
-        prov: its name in PROV-N and PROV-JSON.
+        prov: its name in PROV-N, PROV-JSON and PROV-XML, and as a property of PROV-O.
+        noun: its type in PROV-JSONLD, and its class in PROV-O unless it is bare.
         word: what stands for it in an edge's id.
         subject: kind of the first argument, empty for any.
         object: kind of the second one, empty for any.
@@ -63,6 +64,7 @@ class Relation:
     """
 
     prov: str
+    noun: str
     word: str
     subject: str
     object: str
@@ -73,6 +75,7 @@ class Relation:
 RELATIONS: Mapping[str, Relation] = {
     "used": Relation(
         "used",
+        "Usage",
         "use",
         "activity",
         "entity",
@@ -80,6 +83,7 @@ RELATIONS: Mapping[str, Relation] = {
     ),
     "was_generated_by": Relation(
         "wasGeneratedBy",
+        "Generation",
         "gen",
         "entity",
         "activity",
@@ -87,6 +91,7 @@ RELATIONS: Mapping[str, Relation] = {
     ),
     "was_invalidated_by": Relation(
         "wasInvalidatedBy",
+        "Invalidation",
         "inv",
         "entity",
         "activity",
@@ -95,6 +100,7 @@ RELATIONS: Mapping[str, Relation] = {
     # A trigger beside a starter would say that the starter generated the trigger (inference 9).
     "was_started_by": Relation(
         "wasStartedBy",
+        "Start",
         "start",
         "activity",
         "activity",
@@ -107,6 +113,7 @@ RELATIONS: Mapping[str, Relation] = {
     ),
     "was_informed_by": Relation(
         "wasInformedBy",
+        "Communication",
         "inform",
         "activity",
         "activity",
@@ -114,6 +121,7 @@ RELATIONS: Mapping[str, Relation] = {
     ),
     "was_derived_from": Relation(
         "wasDerivedFrom",
+        "Derivation",
         "der",
         "entity",
         "entity",
@@ -127,6 +135,7 @@ RELATIONS: Mapping[str, Relation] = {
     ),
     "was_attributed_to": Relation(
         "wasAttributedTo",
+        "Attribution",
         "attr",
         "entity",
         "agent",
@@ -134,6 +143,7 @@ RELATIONS: Mapping[str, Relation] = {
     ),
     "was_associated_with": Relation(
         "wasAssociatedWith",
+        "Association",
         "assoc",
         "activity",
         "agent",
@@ -141,6 +151,7 @@ RELATIONS: Mapping[str, Relation] = {
     ),
     "acted_on_behalf_of": Relation(
         "actedOnBehalfOf",
+        "Delegation",
         "deleg",
         "agent",
         "agent",
@@ -152,6 +163,7 @@ RELATIONS: Mapping[str, Relation] = {
     ),
     "was_influenced_by": Relation(
         "wasInfluencedBy",
+        "Influence",
         "infl",
         "",
         "",
@@ -159,6 +171,7 @@ RELATIONS: Mapping[str, Relation] = {
     ),
     "specialization_of": Relation(
         "specializationOf",
+        "Specialization",
         "spec",
         "entity",
         "entity",
@@ -167,6 +180,7 @@ RELATIONS: Mapping[str, Relation] = {
     ),
     "alternate_of": Relation(
         "alternateOf",
+        "Alternate",
         "alt",
         "entity",
         "entity",
@@ -175,6 +189,7 @@ RELATIONS: Mapping[str, Relation] = {
     ),
     "had_member": Relation(
         "hadMember",
+        "Membership",
         "member",
         "entity",
         "entity",

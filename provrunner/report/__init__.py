@@ -1,5 +1,6 @@
 """What people read of a sweep: its tables, terminal text, Markdown and one self-contained page."""
 
+from provrunner.report.export import FORMATS, export_graph
 from provrunner.report.markdown import summary_markdown
 from provrunner.report.questions import ask, list_questions, question_sql
 from provrunner.report.results import Sweep, open_sweep
@@ -9,9 +10,11 @@ from provrunner.report.verbs import Trace, trace, verify_sweep
 from provrunner.report.watch import watch
 
 __all__ = [
+    "FORMATS",
     "Sweep",
     "Trace",
     "ask",
+    "export_graph",
     "list_questions",
     "open_sweep",
     "print_summary",

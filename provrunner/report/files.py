@@ -20,8 +20,12 @@ if TYPE_CHECKING:
 __all__ = ["replace_file", "write_files"]
 
 _STALE_S = 3600.0
+_ALWAYS = frozenset({"json", "provn"})
+_CHEAP_STATEMENTS = 20_000
+"""Statements of a graph, about 60 runs, up to which every serialisation is written unasked."""
 _CAPTIONS = {
     "prov/sweep.svg": "What led to what in this sweep",
+    "prov/plan.svg": "What each run does, step by step",
     "prov/best_run.svg": "How the best run came about",
 }
 _LINKS = {
@@ -67,9 +71,10 @@ def _parquet(table: pa.Table) -> _Writer:
 
 def _draw(sweep: Sweep) -> dict[str, bytes]:
     """Draw the graph's pictures, by file name."""
-    from provrunner.graph.picture import draw_run, draw_types
+    from provrunner.graph import draw_plan, draw_run, draw_types
 
     pictures = {"prov/sweep.svg": draw_types(sweep.graph())}
+    pictures["prov/plan.svg"] = draw_plan(sweep.graph())
     best = sweep.sensitivity().to_dict()["best"]
     if best is not None:
         pictures["prov/best_run.svg"] = draw_run(sweep.graph(), best["run"])
@@ -77,11 +82,13 @@ def _draw(sweep: Sweep) -> dict[str, bytes]:
 
 
 def _provenance(sweep: Sweep, pictures: Mapping[str, bytes]) -> Iterator[tuple[str, _Writer]]:
-    from provrunner.graph.export import write_prov_json, write_prov_n
+    from provrunner.report.export import graph_writers
 
     graph = sweep.graph()
-    yield "prov/sweep.json", lambda path: write_prov_json(graph, path)
-    yield "prov/sweep.provn", lambda path: write_prov_n(graph, path)
+    cheap = graph.nodes.num_rows + graph.edges.num_rows <= _CHEAP_STATEMENTS
+    for suffix, write in graph_writers(graph).items():
+        if cheap or suffix in _ALWAYS:
+            yield f"prov/sweep.{suffix}", write
     for name, picture in pictures.items():
         yield name, _bytes(picture)
 

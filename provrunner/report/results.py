@@ -42,16 +42,18 @@ _RUN_COLUMNS = (
 )
 
 
-def open_sweep(path: Path | str | None = None) -> Sweep:
+def open_sweep(path: Path | str | None = None, *, granularity: str | None = None) -> Sweep:
     """Open a sweep to read it, also while it runs.
 
     Args:
         path: its folder, or a folder above it for the newest sweep there; None is `outputs`.
+        granularity: how finely its graph tells training: `run`, `stage`, `epoch` or
+            `checkpointed`; None is as configured.
 
     Raises:
         LogError: there is no sweep.
     """
-    return Sweep(find_sweep(None if path is None else Path(path)))
+    return Sweep(find_sweep(None if path is None else Path(path)), granularity=granularity)
 
 
 class Sweep:
@@ -61,13 +63,15 @@ class Sweep:
 
     Args:
         folder: the sweep's folder, which holds `plan.json`.
+        granularity: of its graph, as for `open_sweep`.
 
     Raises:
         LogError: there is no plan in it, or a damaged one.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, granularity: str | None = None) -> None:
         self.folder = folder
+        self._granularity = granularity
         self._tables = read_tables(folder)
 
     @property
@@ -165,7 +169,13 @@ class Sweep:
     def _graph(self) -> Graph:
         from provrunner.graph import build_graph
 
-        return build_graph(self._tables, self.plan, sensitivity=self._summary.effects)
+        return build_graph(
+            self._tables,
+            self.plan,
+            sensitivity=self._summary.effects,
+            method=self._summary.document.get("method", "linear_model"),
+            granularity=self._granularity,
+        )
 
     def _run_id(self, run: int | str) -> str:
         ids = dict(zip(self.runs["run"].to_pylist(), self.runs["run_id"].to_pylist(), strict=True))

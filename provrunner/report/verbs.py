@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from provrunner.log.folder import find_sweep
+from provrunner.schema import TABLES
 
 if TYPE_CHECKING:
     from provrunner.graph import Graph
-    from provrunner.log.verify import Verification
+    from provrunner.log.verify import Finding, Verification
     from provrunner.report.results import Sweep
 
 __all__ = ["Trace", "trace", "verify_sweep"]
@@ -59,7 +61,11 @@ def trace(sweep: Sweep, term: str, *, direction: str = "up") -> Trace:
 
 
 def verify_sweep(
-    path: Path | str | None = None, *, read_data: bool = False, seal: bool = False
+    path: Path | str | None = None,
+    *,
+    read_data: bool = False,
+    seal: bool = False,
+    prov: bool = False,
 ) -> Verification:
     """Check that a sweep's logs are whole and unaltered.
 
@@ -67,6 +73,8 @@ def verify_sweep(
         path: its folder, or one above it; None is the newest sweep below `outputs`.
         read_data: read every sealed row and checkpoint, too.
         seal: seal the logs of lost runs.
+        prov: check the provenance graph, too: each rule of PROV or of this project that it breaks
+            is damage, named with its statements. Its tables are those on disk where there are any.
 
     Raises:
         LogError: there is no sweep.
@@ -74,4 +82,23 @@ def verify_sweep(
     from provrunner.log.verify import verify_sweep as verify
 
     folder = find_sweep(None if path is None else Path(path))
-    return verify(folder, read_data=read_data, seal=seal)
+    found = verify(folder, read_data=read_data, seal=seal)
+    return replace(found, findings=(*found.findings, *_check_graph(folder))) if prov else found
+
+
+def _check_graph(folder: Path) -> list[Finding]:
+    """Return what breaks the rules in the graph's tables as others read them."""
+    from provrunner.graph import Graph, check_graph
+    from provrunner.log.verify import Finding
+    from provrunner.report.results import open_sweep
+
+    stored = [folder / "tables" / f"{name}.parquet" for name in ("nodes", "edges")]
+    try:
+        graph = (
+            Graph(*(pq.read_table(path).cast(TABLES[path.stem]) for path in stored))
+            if all(path.is_file() for path in stored)
+            else open_sweep(folder).graph()
+        )
+    except (OSError, ValueError, KeyError, NotImplementedError) as error:
+        return [Finding("damaged", "tables", f"the graph's tables cannot be read: {error}")]
+    return [Finding("damaged", "tables/edges.parquet", str(one)) for one in check_graph(graph)]

@@ -230,6 +230,8 @@ def test_software_acts_for_the_user_by_the_run_config_as_its_plan(graph: Graph) 
     told = {(names[row["object"]], names.get(row["plan"], "")[:13]) for row in associated}
     assert told == {
         ("ada", ""), ("provrunner 0.1.0", "config of run"), ("torch 2.9.0", "config of run"),
+        ("provrunner 0.1.0", "prepare"), ("provrunner 0.1.0", "split"),
+        ("provrunner 0.1.0", "checkpoint"),
     }  # fmt: skip
     delegations = edges(graph, "acted_on_behalf_of")
     acted = {(names[row["subject"]], names[row["object"]]) for row in delegations}
@@ -246,7 +248,7 @@ def test_statement_of_the_analysis_rests_on_the_objective_of_its_runs(graph: Gra
 def test_empty_tables_give_the_plan_alone(plan: Plan) -> None:
     graph = build_graph({}, plan)
     assert set(graph.nodes["type"].to_pylist()) == {
-        "pr:SweepConfig", "pr:Sweep", "pr:Hyperparameter", "pr:SweepResults",
+        "pr:SweepConfig", "pr:Sweep", "pr:Hyperparameter", "pr:SweepResults", "pr:Step", "pr:Port",
     }  # fmt: skip
     assert check_graph(graph) == []
 

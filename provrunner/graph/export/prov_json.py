@@ -7,35 +7,56 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TextIO
 
-from provrunner.graph.export.records import Literal, Record, prefixes, read_records
+from provrunner.graph.export.records import (
+    BARE,
+    Bundles,
+    Literal,
+    Record,
+    prefixes,
+    read_records,
+)
 from provrunner.graph.query import Graph
-from provrunner.graph.terms import RELATIONS
 
 __all__ = ["write_prov_json"]
 
-_BARE = frozenset(relation.prov for relation in RELATIONS.values() if relation.bare)
 _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
-def write_prov_json(graph: Graph, path: Path) -> None:
-    """Write a flat PROV-JSON document; the same graph gives the same bytes.
+def write_prov_json(graph: Graph, path: Path, bundles: Bundles = ()) -> None:
+    """Write a PROV-JSON document; the same graph gives the same bytes.
 
     Relations that have no id in PROV (specialisation, alternates, membership) get a blank one,
     `_:<edge id>`, for PROV-JSON needs a key.
+
+    Args:
+        graph: what the document itself states.
+        path: the file to write.
+        bundles: ids and graphs of the bundles in it.
     """
     with path.open("w", encoding="utf-8", newline="\n") as file:
         file.write('{\n"prefix": ' + _encode(prefixes(graph)))
-        for name, records in read_records(graph):
-            file.write(f",\n{_encode(name)}: {{")
-            _write_records(file, name, records)
+        _write_graph(file, graph, ",\n")
+        separator = ',\n"bundle": {'
+        for id_, bundle in bundles:
+            file.write(f'{separator}\n"art:{id_}": {{')
+            _write_graph(file, bundle, "\n")
             file.write("\n}")
-        file.write("\n}\n")
+            separator = ","
+        file.write("\n}\n}\n" if separator == "," else "\n}\n")
+
+
+def _write_graph(file: TextIO, graph: Graph, separator: str) -> None:
+    for name, records in read_records(graph):
+        file.write(f"{separator}{_encode(name)}: {{")
+        _write_records(file, name, records)
+        file.write("\n}")
+        separator = ",\n"
 
 
 def _write_records(file: TextIO, name: str, records: Iterator[Record]) -> None:
     separator = "\n"
     for record in records:
-        key = f"_:{record.id.partition(':')[2]}" if name in _BARE else record.id
+        key = f"_:{record.id.partition(':')[2]}" if name in BARE else record.id
         file.write(f"{separator}{_encode(key)}: {_encode(_body(record))}")
         separator = ",\n"
 

@@ -3,24 +3,32 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import repeat
 from typing import Any, TypeAlias
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from provrunner.graph.query import Graph
-from provrunner.graph.terms import KINDS, NAMESPACES, RELATIONS
+from provrunner.graph.terms import KINDS, NAMESPACES, RELATIONS, Relation
 
-__all__ = ["Literal", "Record", "prefixes", "read_records"]
+__all__ = ["BARE", "Bundles", "Literal", "Record", "prefixes", "read_records"]
+
+BARE = frozenset(relation.prov for relation in RELATIONS.values() if relation.bare)
+"""The PROV names of the relations that have neither id nor attributes."""
+
+Bundles: TypeAlias = Iterable[tuple[str, Graph]]
+"""The bundles of a document: the id of each, and what it states."""
 
 Literal: TypeAlias = tuple[str, str]
 """A value as text and the qualified name of its type; `xsd:string` is a plain text."""
 
 _BATCH_ROWS = 16_384
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_IDS = frozenset({"id", "subject", "object", "plan", "activity", "generation", "usage"})
 _QNAMES = frozenset({"prov:type", "prov:role"})
 _INT32 = 1 << 31
 
@@ -49,48 +57,65 @@ def prefixes(graph: Graph) -> dict[str, str]:
 def read_records(graph: Graph) -> Iterator[tuple[str, Iterator[Record]]]:
     """Give the records of each kind or relation in turn, sorted by id."""
     for kind in KINDS:
-        rows = graph.nodes.filter(pc.equal(graph.nodes["kind"], kind))
+        rows = _rows(graph.nodes, "kind", kind)
         if rows.num_rows:
-            yield kind, (_element(kind, row) for row in _read_rows(rows))
+            yield kind, _elements(kind, rows)
     for name, relation in RELATIONS.items():
-        rows = graph.edges.filter(pc.equal(graph.edges["relation"], name))
+        rows = _rows(graph.edges, "relation", name)
         if rows.num_rows:
-            columns = relation.arguments
-            yield relation.prov, (_relation(columns, row) for row in _read_rows(rows))
+            yield relation.prov, _relations(relation, rows)
 
 
-def _read_rows(table: pa.Table) -> Iterator[dict[str, Any]]:
-    for batch in table.sort_by("id").to_batches(max_chunksize=_BATCH_ROWS):
-        names = batch.schema.names
-        columns = [
-            (column.cast(pa.int64()) if pa.types.is_timestamp(column.type) else column).to_pylist()
-            for column in batch.columns
-        ]
-        for values in zip(*columns, strict=True):
-            yield dict(zip(names, values, strict=True))
+def _rows(table: pa.Table, column: str, value: str) -> pa.Table:
+    """Return the rows with a value, without a copy where they stand together."""
+    chosen = pc.equal(table[column], value)
+    count = pc.sum(chosen).as_py() or 0
+    first = pc.index(chosen, True).as_py()
+    together = count and pc.all(chosen.slice(first, count)).as_py()
+    return table.slice(first, count) if together else table.filter(chosen)
 
 
-def _element(kind: str, row: dict[str, Any]) -> Record:
-    times = [("prov:startTime", _time(row["start"])), ("prov:endTime", _time(row["end"]))]
-    stated = [
-        ("prov:type", (row["type"], "xsd:QName")),
-        ("prov:label", (row["label"], "xsd:string")),
-    ]
-    attributes = sorted({*stated, *_attributes(row["attributes"])})
-    return Record(f"art:{row['id']}", times if kind == "activity" else [], attributes)
+def _elements(kind: str, rows: pa.Table) -> Iterator[Record]:
+    columns = ("start", "end", "type", "label", "attributes")
+    for id_, start, end, type_, label, text in _read_rows(rows, "id", *columns):
+        times = [("prov:startTime", start), ("prov:endTime", end)] if kind == "activity" else []
+        stated = {("prov:type", (type_, "xsd:QName")), ("prov:label", (label, "xsd:string"))}
+        yield Record(id_, times, sorted(stated.union(_attributes(text))))
 
 
-def _relation(columns: tuple[tuple[str, str], ...], row: dict[str, Any]) -> Record:
-    arguments = [
-        (key, _time(row["time"]) if column == "time" else _reference(row.get(column)))
-        for column, key in columns
-    ]
-    stated = [("prov:role", (row["role"], "xsd:QName"))] if row["role"] else []
-    return Record(f"art:{row['id']}", arguments, sorted({*stated, *_attributes(row["attributes"])}))
+def _relations(relation: Relation, rows: pa.Table) -> Iterator[Record]:
+    keys = [key for _, key in relation.arguments]
+    columns = [column for column, _ in relation.arguments]
+    for id_, *values, role, text in _read_rows(rows, "id", *columns, "role", "attributes"):
+        stated: list[tuple[str, Literal]] = [("prov:role", (role, "xsd:QName"))] if role else []
+        if text != "{}":
+            stated = sorted({*stated, *_attributes(text)})
+        yield Record(id_, list(zip(keys, values, strict=True)), stated)
 
 
-def _reference(id_: str | None) -> str | None:
-    return f"art:{id_}" if id_ else None
+def _read_rows(table: pa.Table, *columns: str) -> Iterator[tuple[Any, ...]]:
+    """Give rows by id: ids as qualified names, times as text; null for a column with no name."""
+    for batch in _by_id(table).to_batches(max_chunksize=_BATCH_ROWS):
+        yield from zip(*(_texts(batch, column) for column in columns), strict=True)
+
+
+def _texts(batch: pa.RecordBatch, column: str) -> Iterable[Any]:
+    if not column:
+        return repeat(None, len(batch))
+    values = batch[column]
+    if column in _IDS:
+        values = pc.binary_join_element_wise("art:", values, "")
+    if pa.types.is_timestamp(values.type):
+        return map(_time, values.cast(pa.int64()).to_pylist())
+    texts: list[Any] = values.to_pylist()
+    return texts
+
+
+def _by_id(table: pa.Table) -> pa.Table:
+    """Sort a table that is not sorted already, as one that `build_graph` made is."""
+    ids = table["id"]
+    ordered = pc.all(pc.less_equal(ids.slice(0, len(ids) - 1), ids.slice(1))).as_py()
+    return table if ordered else table.sort_by("id")
 
 
 def _time(microseconds: int | None) -> str | None:

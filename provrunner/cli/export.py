@@ -1,0 +1,42 @@
+"""The verb that hands a sweep's provenance to other tools."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Optional
+
+import typer
+
+from provrunner.cli.app import GranularityOption, SweepArgument, app
+
+__all__ = ["export"]
+
+
+_FORMATS = (
+    "json (PROV-JSON), provn (PROV-N), xml (PROV-XML), jsonld (PROV-JSONLD), nq (RDF as N-Quads), "
+    "ttl (RDF as Turtle), or all"
+)
+
+
+@app.command()
+def export(
+    sweep: SweepArgument = None,
+    *,
+    to: Annotated[str, typer.Option(metavar="FORMAT", help=_FORMATS)] = "json",
+    run: Annotated[
+        Optional[str],  # noqa: UP045  typer reads it
+        typer.Option(metavar="N", help="one run alone, by number or id"),
+    ] = None,
+    out: Annotated[
+        Optional[Path],  # noqa: UP045  typer reads it
+        typer.Option(metavar="FILE", help="the file; else one in the sweep's folder prov/"),
+    ] = None,
+    bundles: Annotated[bool, typer.Option("--bundles", help="a bundle for each run")] = False,
+    granularity: GranularityOption = None,
+) -> None:
+    """Write the provenance for other tools: PROV-JSON, PROV-N, PROV-XML, PROV-JSONLD, RDF."""
+    from provrunner.report import export_graph, open_sweep
+
+    opened = open_sweep(sweep, granularity=granularity.value if granularity else None)
+    for path in export_graph(opened, to, run=run, out=out, bundles=bundles):
+        typer.echo(path)
