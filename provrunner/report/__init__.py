@@ -1,7 +1,7 @@
 """What people read of a sweep: its tables, terminal text, Markdown and one self-contained page."""
 
 from provrunner.report.markdown import summary_markdown
-from provrunner.report.questions import ask, list_questions, question_sql
+from provrunner.report.questions import ask, find_question, list_questions, question_sql
 from provrunner.report.results import Sweep, open_sweep
 from provrunner.report.rows import render_rows
 from provrunner.report.text import print_summary, render_summary
@@ -12,6 +12,7 @@ __all__ = [
     "Sweep",
     "Trace",
     "ask",
+    "find_question",
     "list_questions",
     "open_sweep",
     "print_summary",
