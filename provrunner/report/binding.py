@@ -84,21 +84,25 @@ def _literal(value: Any) -> str:
 
 def _run(sweep: Sweep, term: Any) -> int:
     """Find a run by number, id, `best` or `runner_up`; of runs not finished, the best will do."""
-    numbers = sweep.runs["run"].to_pylist()
-    ids = sweep.runs["run_id"].to_pylist()
     text = str(term)
     if text in ("best", "runner_up"):
         return _placed(sweep, text)
-    found = [
-        number for number, run_id in zip(numbers, ids, strict=True) if text in (str(number), run_id)
-    ] or [
-        number
-        for number, run_id in zip(numbers, ids, strict=True)
-        if len(text) >= _SHORTEST_ID and run_id.startswith(text)
-    ]
+    known = {point.run_id: point.run for point in sweep.plan.points}
+    found = _matching(text, known)
+    if not found:
+        known = dict(sweep.sql("select run_id, run from runs").fetchall())
+        found = _matching(text, known)
     if len(found) != 1:
-        raise ConfigError(f"there is no run {text!r} in {sweep.folder}{nearest(text, ids)}")
-    return int(found[0])
+        raise ConfigError(f"there is no run {text!r} in {sweep.folder}{nearest(text, known)}")
+    return found[0]
+
+
+def _matching(text: str, runs: Mapping[str, int]) -> list[int]:
+    """Return the numbers of runs of this number or id, or else of ids that begin like this."""
+    whole = [number for run_id, number in runs.items() if text in (str(number), run_id)]
+    if whole or len(text) < _SHORTEST_ID:
+        return whole
+    return [number for run_id, number in runs.items() if run_id.startswith(text)]
 
 
 def _placed(sweep: Sweep, word: str) -> int:

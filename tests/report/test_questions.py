@@ -681,6 +681,25 @@ def test_validation_that_is_to_rise_gets_worse_when_it_falls(whole):
     assert any(overfits for _, overfits, _ in by_loss)
 
 
+@pytest.mark.parametrize(
+    ("query", "made"),
+    [
+        ("from plan", {"plan"}),
+        ("select count(*) from environment", {"environment"}),
+        ("from levels", {"plan"}),
+        ("from project_runs", set()),
+        (
+            "from progress",
+            {"runs", "epochs", "params", "adaptations", "events", "metrics", "sweep"},
+        ),
+    ],
+)
+def test_a_query_makes_the_tables_that_it_names_and_no_other(folders, query, made):
+    sweep = open_sweep(folders["finished"])
+    sweep.sql(query).to_arrow_table()
+    assert set(sweep._tables._made) == made
+
+
 def test_a_run_is_known_by_number_id_and_its_beginning(whole):
     for term in (3, "3", POINTS[3].run_id, POINTS[3].run_id[:6]):
         assert whole.rows(2, "run", run=term)[0] == (3,)
