@@ -31,7 +31,13 @@ def ask(
 ) -> None:
     """Ask one of the questions that every sweep can answer, also while it runs."""
     from provrunner.report import ask as ask_sweep
-    from provrunner.report import list_questions, open_sweep, question_sql, render_rows
+    from provrunner.report import (
+        find_question,
+        list_questions,
+        open_sweep,
+        question_sql,
+        render_rows,
+    )
 
     if question is None:
         typer.echo(render_rows(list_questions(), format_.value), nl=False)
@@ -40,8 +46,11 @@ def ask(
     sweep = open_sweep(folder)
     if sql:
         typer.echo(question_sql(sweep, question, **parameters), nl=False)
-    else:
-        typer.echo(render_rows(ask_sweep(sweep, question, **parameters), format_.value), nl=False)
+        return
+    answer = ask_sweep(sweep, question, **parameters)
+    typer.echo(render_rows(answer, format_.value), nl=False)
+    if not answer.num_rows:
+        typer.echo(f"no rows: {find_question(question).empty}", err=True)
 
 
 def _sort(words: list[str]) -> tuple[Path | None, dict[str, str]]:

@@ -61,6 +61,10 @@ class SweepTables(Mapping[str, pa.Table]):
             self._made[name] = _BUILDERS[name](self)
         return self._made[name]
 
+    def __contains__(self, name: object) -> bool:
+        # as inherited it would make the table to see whether there is one
+        return name in _BUILDERS
+
     def __iter__(self) -> Iterator[str]:
         return iter(_BUILDERS)
 

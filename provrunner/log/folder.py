@@ -21,6 +21,7 @@ __all__ = [
     "find_sweep",
     "journal_name",
     "log_folder",
+    "project_sweeps",
     "read_plan",
     "run_folder",
     "run_folders",
@@ -116,6 +117,27 @@ def find_sweep(path: Path | None) -> Path:
     if not plans:
         raise LogError(f"{folder} is no sweep folder: no {_PLAN_FILE} in it or below")
     return max(plans, key=_age).parent
+
+
+def project_sweeps(folder: Path) -> list[Path]:
+    """List the sweep folders of a sweep's project, itself among them, sorted.
+
+    A project is the folder in which sweeps of any name lie as `<name>/<date_time>-<6 hex>/` or in
+    folders of their own; nothing deeper is looked at.
+
+    Args:
+        folder: of one of its sweeps.
+
+    Raises:
+        LogError: the folder holds no plan.
+    """
+    folder = folder.resolve()
+    own = _folder_name(read_plan(folder).name)
+    is_dated = folder.parent.name == own and _STAMP.match(folder.name)
+    root = folder.parent.parent if is_dated else folder.parent
+    below = [path.parent for path in root.glob(f"*/{_PLAN_FILE}")]
+    dated = [path.parent for path in root.glob(f"*/[0-9]*-*_*-*/{_PLAN_FILE}")]
+    return sorted({folder, *below, *(path for path in dated if _STAMP.match(path.name))})
 
 
 def write_plan(folder: Path, plan: Plan) -> None:

@@ -18,7 +18,7 @@ from provrunner.log.runs import RunState
 from provrunner.plan import Plan
 from provrunner.schema import TABLES, LogState, RunStatus
 
-__all__ = ["read_tables"]
+__all__ = ["log_size", "read_tables"]
 
 _BY_DAMAGE = (
     LogState.COMPLETE,
@@ -84,7 +84,7 @@ class _FolderLogs:
             return RunState(number, run_id, status)
         found = (state, self._events[1].get(run_id, state), self._metrics[1].get(run_id, state))
         worst = max(found, key=_BY_DAMAGE.index)
-        return RunState(number, run_id, status, worst, _size(log_folder(path)))
+        return RunState(number, run_id, status, worst, log_size(log_folder(path)))
 
     def _read(self, name: str) -> tuple[pa.Table, dict[str, LogState]]:
         parts, states = [TABLES[name].empty_table()], {}
@@ -101,8 +101,8 @@ def _has_log(path: Path) -> bool:
     return log_folder(path).is_dir()
 
 
-def _size(log: Path) -> int:
-    """Return the size of a log's files; one that is being sealed loses files meanwhile."""
+def log_size(log: Path) -> int:
+    """Return the bytes of a log's files; one that is being sealed loses files meanwhile."""
     total = 0
     for entry in os.scandir(log):
         with contextlib.suppress(FileNotFoundError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Iterable, Mapping
 from functools import cache
@@ -20,7 +21,6 @@ __all__ = ["Views", "connect", "public_views"]
 
 _QUERIES = {"SELECT", "EXPLAIN", "MULTI"}
 _SETTINGS = {
-    "TimeZone": "UTC",
     "autoinstall_known_extensions": "false",
     "python_enable_replacements": "false",
     # DuckDB would spill into `.tmp` of the user's working directory
@@ -107,6 +107,9 @@ def connect(tables: Mapping[str, pa.Table]) -> duckdb.DuckDBPyConnection:
     import duckdb
 
     connection = duckdb.connect(config=dict(_SETTINGS))
+    # one that was built without ICU knows UTC alone
+    with contextlib.suppress(duckdb.Error):
+        connection.execute("set TimeZone = 'UTC'")
     for name, table in tables.items():
         connection.register(name, table)
     return connection

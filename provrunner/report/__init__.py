@@ -2,7 +2,7 @@
 
 from provrunner.report.export import FORMATS, export_graph
 from provrunner.report.markdown import summary_markdown
-from provrunner.report.questions import ask, list_questions, question_sql
+from provrunner.report.questions import ask, find_question, list_questions, question_sql
 from provrunner.report.results import Sweep, open_sweep
 from provrunner.report.rows import render_rows
 from provrunner.report.text import print_summary, render_summary
@@ -15,6 +15,7 @@ __all__ = [
     "Trace",
     "ask",
     "export_graph",
+    "find_question",
     "list_questions",
     "open_sweep",
     "print_summary",

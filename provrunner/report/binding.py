@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 __all__ = ["bind"]
 
 _OPEN = "all"
-_STAGES = ("validate", "train", "test")
 _SHORTEST_ID = 4
 
 
@@ -28,17 +27,20 @@ def bind(sweep: Sweep, question: Question, given: Mapping[str, Any]) -> str:
         given: values by parameter; None and `all` leave one open.
 
     Raises:
-        ConfigError: a parameter is unknown, or a value is none of its kind.
+        ConfigError: a parameter is unknown, a value is none of its kind, or it is left open which
+            way a metric that is not the objective gets better.
     """
     known = [parameter.name for parameter in question.parameters]
     for name in given:
         if name not in known:
             hint = nearest(name, known) or (f"; it takes {', '.join(known)}" if known else "")
             raise ConfigError(f"question {question.name!r} takes no {name!r}{hint}")
-    literals = {
-        parameter.name: _literal(_value(sweep, parameter, given.get(parameter.name, ...)))
+    values = {
+        parameter.name: _value(sweep, parameter, given.get(parameter.name, ...))
         for parameter in question.parameters
     }
+    _check_direction(sweep, question, given, values)
+    literals = {name: _literal(value) for name, value in values.items()}
     return re.sub(r"\$(\w+)", lambda match: literals.get(match[1], match[0]), question.query)
 
 
@@ -54,6 +56,24 @@ def _value(sweep: Sweep, parameter: QuestionParameter, given: Any) -> Any:
         ) from error
 
 
+def _check_direction(
+    sweep: Sweep, question: Question, given: Mapping[str, Any], values: Mapping[str, Any]
+) -> None:
+    """Refuse to take the objective's direction, meant for the first metric, for another one."""
+    metric = next((one.name for one in question.parameters if one.kind == "metric"), None)
+    if metric is None or metric not in given:
+        return
+    objective = sweep.plan.objective.metric
+    for parameter in question.parameters:
+        if parameter.kind != "direction" or parameter.name in given:
+            continue
+        if values[metric] not in (objective, _validated(objective)):
+            raise ConfigError(
+                f"{values[metric]!r} is not the sweep's objective: say {parameter.name}=minimize "
+                f"or {parameter.name}=maximize"
+            )
+
+
 def _literal(value: Any) -> str:
     if value is None:
         return "null"
@@ -64,21 +84,25 @@ def _literal(value: Any) -> str:
 
 def _run(sweep: Sweep, term: Any) -> int:
     """Find a run by number, id, `best` or `runner_up`; of runs not finished, the best will do."""
-    numbers = sweep.runs["run"].to_pylist()
-    ids = sweep.runs["run_id"].to_pylist()
     text = str(term)
     if text in ("best", "runner_up"):
         return _placed(sweep, text)
-    found = [
-        number for number, run_id in zip(numbers, ids, strict=True) if text in (str(number), run_id)
-    ] or [
-        number
-        for number, run_id in zip(numbers, ids, strict=True)
-        if len(text) >= _SHORTEST_ID and run_id.startswith(text)
-    ]
+    known = {point.run_id: point.run for point in sweep.plan.points}
+    found = _matching(text, known)
+    if not found:
+        known = dict(sweep.sql("select run_id, run from runs").fetchall())
+        found = _matching(text, known)
     if len(found) != 1:
-        raise ConfigError(f"there is no run {text!r} in {sweep.folder}{nearest(text, ids)}")
-    return int(found[0])
+        raise ConfigError(f"there is no run {text!r} in {sweep.folder}{nearest(text, known)}")
+    return found[0]
+
+
+def _matching(text: str, runs: Mapping[str, int]) -> list[int]:
+    """Return the numbers of runs of this number or id, or else of ids that begin like this."""
+    whole = [number for run_id, number in runs.items() if text in (str(number), run_id)]
+    if whole or len(text) < _SHORTEST_ID:
+        return whole
+    return [number for run_id, number in runs.items() if run_id.startswith(text)]
 
 
 def _placed(sweep: Sweep, word: str) -> int:
@@ -93,16 +117,21 @@ def _placed(sweep: Sweep, word: str) -> int:
 
 
 def _metric(sweep: Sweep, term: Any) -> str:
-    """Find a metric by its column in `epochs`, or by its name alone where stages share one."""
+    """Find a metric by its column in `epochs`, or validation's by the name that stages share."""
     name = _objective(sweep, term)
     known = [row[0] for row in sweep.sql("select distinct name from epoch_values").fetchall()]
-    for candidate in (name, *(f"{stage}/{name}" for stage in _STAGES)):
+    for candidate in (name, _validated(name)):
         if candidate in known:
             return candidate
     if not known:
         return name
     hint = nearest(name, known) or f"; there are {', '.join(sorted(known))}"
     raise ConfigError(f"no run has logged a metric {name!r} in an epoch{hint}")
+
+
+def _validated(name: str) -> str:
+    """Return the column of a metric's values in validation where other stages log it, too."""
+    return f"validate/{name}"
 
 
 def _objective(sweep: Sweep, term: Any) -> str:

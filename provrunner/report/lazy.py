@@ -10,12 +10,15 @@ import pyarrow as pa
 
 from provrunner.errors import LogError
 from provrunner.ids import canonical_json
-from provrunner.log.sweep import read_tables
+from provrunner.log.folder import log_folder, project_sweeps, read_plan, run_folder
+from provrunner.log.sweep import log_size, read_tables
+from provrunner.plan import Plan
 from provrunner.schema import TABLES
 
 __all__ = ["LAZY_TABLES", "project_runs", "summary_rows"]
 
 _OF_RUNS = ("run", "run_id", "seed", "status", "objective", "objective_epoch", "duration_s")
+_OF_LOG = ("log_state", "log_bytes")
 
 LAZY_TABLES: Mapping[str, pa.Schema] = {
     "summary": pa.schema(
@@ -53,29 +56,22 @@ def summary_rows(document: Mapping[str, Any]) -> pa.Table:
 def project_runs(folder: Path) -> pa.Table:
     """Return the planned runs of all sweeps of a project, whatever their status.
 
-    A project is the folder that holds the folders named by sweeps: `outputs`. A sweep folder that
-    a user named stands with its siblings. A sweep that cannot be read is left out.
+    A sweep that cannot be read is left out. One whose `tables/runs.parquet` still tells of its logs
+    as they are is read from there, another one from its logs.
 
     Args:
         folder: of one of its sweeps.
     """
-    rows = [row for path in _sweeps(folder.resolve()) for row in _runs(path)]
+    rows = [row for path in project_sweeps(folder) for row in _runs(path)]
     return pa.Table.from_pylist(rows, LAZY_TABLES["project_runs"])
-
-
-def _sweeps(folder: Path) -> list[Path]:
-    beside = folder.parent.glob("*/plan.json")
-    found = {path.parent for path in (*beside, *folder.parent.parent.glob("*/*/plan.json"))}
-    return sorted({folder, *found})
 
 
 def _runs(folder: Path) -> Iterator[dict[str, Any]]:
     try:
-        tables = read_tables(folder)
-        runs = {row["run_id"]: row for row in tables["runs"].to_pylist()}
+        plan = read_plan(folder)
+        runs = _derived(folder, plan) or _rows(read_tables(folder)["runs"])
     except LogError:
         return
-    plan = tables.plan
     for point in plan.points:
         yield {
             "folder": str(folder),
@@ -85,3 +81,26 @@ def _runs(folder: Path) -> Iterator[dict[str, Any]]:
             **{name: runs[point.run_id][name] for name in _OF_RUNS},
             "values": canonical_json(dict(point.values)),
         }
+
+
+def _derived(folder: Path, plan: Plan) -> dict[str, dict[str, Any]] | None:
+    """Read what was derived of a sweep, unless a log is unsealed or of another size by now."""
+    from pyarrow import parquet
+
+    try:
+        path = folder / "tables" / "runs.parquet"
+        runs = _rows(parquet.read_table(path, columns=[*_OF_RUNS, *_OF_LOG]))
+        sizes = {
+            point.run_id: log_size(log_folder(run_folder(folder, point.run_id)))
+            for point in plan.points
+        }
+    except (OSError, pa.ArrowInvalid, KeyError):
+        return None
+    told = {
+        run_id: row["log_bytes"] for run_id, row in runs.items() if row["log_state"] == "complete"
+    }
+    return runs if sizes.items() <= told.items() else None
+
+
+def _rows(runs: pa.Table) -> dict[str, dict[str, Any]]:
+    return {row["run_id"]: row for row in runs.select([*_OF_RUNS, *_OF_LOG]).to_pylist()}

@@ -30,6 +30,7 @@ __all__ = [
 ]
 
 _FILE = re.compile(r"q(\d+)_(\w+)\.sql")
+_EMPTY = "nothing of the kind has been recorded"
 _PARAMETER = re.compile(r"(\w+) \((\w+)\) = (.+?): (.+)")
 
 
@@ -61,6 +62,7 @@ class Question:
         live: whether it is meant to be asked while runs go on; all can be.
         parameters: what it leaves open, by `$name` in the query.
         query: one statement of DuckDB's SQL.
+        empty: what an answer without rows says.
         note: what else to know; empty for most.
     """
 
@@ -70,6 +72,7 @@ class Question:
     live: bool
     parameters: tuple[QuestionParameter, ...]
     query: str
+    empty: str
     note: str = ""
 
     @property
@@ -175,5 +178,6 @@ def _read(number: int, name: str, text: str) -> Question:
         live=described.get("live") == "yes",
         parameters=tuple(parameters),
         query="".join(lines[start:]),
+        empty=described.get("empty", _EMPTY),
         note=described.get("note", ""),
     )

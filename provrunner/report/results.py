@@ -235,6 +235,10 @@ class _AllTables(Mapping[str, pa.Table]):
             return graph.nodes if name == "nodes" else graph.edges
         return self._logged[name]
 
+    def __contains__(self, name: object) -> bool:
+        # as inherited it would make the table to see whether there is one
+        return name in TABLES
+
     def __iter__(self) -> Iterator[str]:
         return iter(TABLES)
 
@@ -254,6 +258,9 @@ class _Askable(_AllTables):
         if name == "project_runs":
             return project_runs(self._sweep.folder)
         return super().__getitem__(name)
+
+    def __contains__(self, name: object) -> bool:
+        return name in LAZY_TABLES or super().__contains__(name)
 
     def __iter__(self) -> Iterator[str]:
         return iter((*TABLES, *LAZY_TABLES))

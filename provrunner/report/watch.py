@@ -140,16 +140,20 @@ def _head(standing: Standing) -> str:
 
 
 def _live_line(run: RunNow, metric: str) -> str:
-    epoch = "starting" if run.epoch is None else f"epoch {run.epoch}"
-    parts = [run.point.run_id, epoch + (f" of {run.epochs}" if run.epochs and run.epoch else "")]
+    planned = f" of {run.epochs}" if run.epochs else ""
+    parts = [run.point.run_id, "starting" if run.epoch is None else f"epoch {run.epoch}{planned}"]
     if run.latest is not None:
         parts.append(f"{metric} {number(run.latest)} (best {number(run.best)})")
     parts += [] if run.lr is None else [f"lr {number(run.lr)}"]
-    parts += [] if run.epoch_s is None else [f"{duration(run.epoch_s)} an epoch"]
+    parts += [] if run.epoch_s is None else [f"{_pace(run.epoch_s)} an epoch"]
     parts += [] if run.left_s is None else [f"about {duration(run.left_s)} left"]
     parts += [f"{count(run.gaps, 'row')} lost"] if run.gaps else []
     parts += [f"{count(run.failures, 'probe')} failed"] if run.failures else []
     return "  ".join(parts) + _of(run)
+
+
+def _pace(seconds: float) -> str:
+    return duration(seconds) if seconds >= 1 else f"{number(seconds)} s"
 
 
 def _ended_line(run: RunNow, metric: str) -> str:

@@ -45,6 +45,12 @@ WRONG = [
     (["report", "measures.csv"], ["measures.csv"]),
     (["query", "selct 1", "taken"], ["selct"]),
     (["query", "from rnus", "taken"], ["rnus", "runs"]),
+    (["query", "select nope from runs", "taken"], ["nope"]),
+    (["ask", "overfiting", "taken"], ["overfiting", "overfitting"]),
+    (["ask", "curve", "rum=1", "taken"], ["rum", "run"]),
+    (["ask", "importance", "takn"], ["takn", "taken"]),
+    (["watch", "takn"], ["takn", "taken"]),
+    (["watch", "conf"], ["conf", "no sweep"]),
     (["lineage", "no-such-thing", "taken"], ["no-such-thing"]),
     (["summary", "--format", "xml", "taken"], ["xml"]),
 ]  # fmt: skip

@@ -16,13 +16,16 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from support import question_sweep as told
 from support.question_sweep import EPOCHS, FAILED, LAST, LR, SLOW, STEERED, TWO_RANKS, WIDTH
 
+from provrunner.cli import main
 from provrunner.errors import ConfigError, ProvrunnerError
-from provrunner.log import run_status
-from provrunner.log.folder import run_folder
+from provrunner.log import run_status, write_plan
+from provrunner.log.folder import project_sweeps, run_folder
 from provrunner.report import ask, list_questions, open_sweep, question_sql
 from provrunner.report.questions import find_question, questions
 from provrunner.report.results import Sweep
@@ -168,6 +171,42 @@ def test_q06_ranks_the_runs_of_all_sweeps_of_the_project(tmp_path):
     )  # fmt: skip
     assert asked.rows(6, "objective", "run", "folder", k=5) == expected[:5]
     assert len(asked.ask(6, k=100)) == 10
+
+
+def test_q06_reads_a_derived_table_only_while_the_logs_are_as_it_tells(tmp_path):
+    folder = told.write_sweep(tmp_path, without=range(11))
+    runs = open_sweep(folder).runs.to_pandas()
+    path = folder / "tables" / "runs.parquet"
+    path.parent.mkdir()
+
+    def best(**changed: Any) -> float:
+        pq.write_table(pa.Table.from_pandas(runs.assign(**changed)), path)
+        asked = Told(open_sweep(folder), "finished", pd.DataFrame(), pd.DataFrame())
+        return float(asked.rows(6, "objective")[0][0])
+
+    truth = min(loss_of(LAST, epoch) for epoch in range(EPOCHS))
+    assert best(objective=0.125) == truth, "eleven runs have no log yet"
+    plan = json.loads((folder / "plan.json").read_text())
+    (folder / "plan.json").write_text(json.dumps(plan | {"points": plan["points"][LAST:]}))
+    assert best(objective=0.125) == 0.125
+    assert best(objective=0.125, log_bytes=runs["log_bytes"] + 1) == truth
+    assert best(objective=0.125, log_state="running") == truth
+    path.write_bytes(b"PAR1")
+    asked = Told(open_sweep(folder), "finished", pd.DataFrame(), pd.DataFrame())
+    assert asked.rows(6, "objective") == [(truth,)]
+
+
+def test_a_project_is_the_folder_of_dated_and_named_sweeps_and_no_deeper(tmp_path):
+    plan = told.make_plan()
+    root = tmp_path / "home" / "outputs"
+    stamp = "2026-01-02_03-04-05-abc123"
+    inside = [root / "asked" / stamp, root / "other" / stamp, root / "mine"]
+    outside = [root / "other" / "deep" / stamp, root / "other" / "named", root.parent / "x"]
+    for folder in (*inside, *outside):
+        folder.mkdir(parents=True)
+        write_plan(folder, plan)
+    assert project_sweeps(inside[0]) == sorted(inside)
+    assert project_sweeps(root / "mine") == sorted(inside)
 
 
 def test_q07_gives_the_time_of_epochs_and_those_that_stand_out(state):
@@ -566,7 +605,9 @@ def test_the_docs_list_every_question_as_it_is():
 def test_the_list_names_each_question_with_its_parameters():
     row = list_questions().to_pylist()[10]
     assert (row["number"], row["name"], row["live"]) == (11, "overfitting", "live")
-    assert row["parameters"] == "run=all validation=objective training=train/loss patience=2"
+    assert row["parameters"] == (
+        "run=all validation=objective direction=objective training=train/loss patience=2"
+    )
 
 
 # how it is asked
@@ -598,12 +639,65 @@ def test_a_value_with_a_quote_stays_a_value(whole):
         (12, {"k": "few"}, "k=few: expected int, epochs in which it should have improved"),
         (11, {"training": "train/los"}, "no metric 'train/los'.*did you mean 'train/loss'|train/los"),
         (5, {"direction": "down"}, "direction=down: expected direction, minimize or maximize"),
+        (5, {"metric": "val/acc"}, "'val/acc' is not the sweep's objective: say direction=minimize or"),
         (27, {"a": "optimizer.l"}, "no hyperparameter 'optimizer.l'; did you mean 'optimizer.lr'"),
     ],
 )  # fmt: skip
 def test_a_mistake_is_met_by_the_nearest_name(whole, question, parameters, message):
     with pytest.raises(ConfigError, match=message):
         ask(whole.sweep, question, **parameters)
+
+
+def test_an_answer_without_rows_says_what_there_is_none_of(folders, capsys):
+    with pytest.raises(SystemExit) as ended:
+        main(["ask", "adaptations", "run=1", str(folders["finished"])])
+    printed = capsys.readouterr()
+    assert (ended.value.code, printed.err) == (0, "no rows: nothing was adapted\n")
+    assert printed.out.startswith("run  rank  name")
+
+
+def test_the_verb_takes_folder_and_parameters_in_any_order(folders, capsys):
+    folder = str(folders["finished"])
+    for words in (["run=3", folder], [folder, "run=3"]):
+        with pytest.raises(SystemExit) as ended:
+            main(["ask", "Q2", *words, "--format", "csv"])
+        assert ended.value.code == 0
+        assert capsys.readouterr().out.splitlines()[1].startswith("3,0,0,")
+
+
+def test_two_folders_are_one_too_many(folders, capsys):
+    with pytest.raises(SystemExit) as ended:
+        main(["ask", "2", str(folders["finished"]), str(folders["live"])])
+    assert ended.value.code == 2
+    assert "expected one sweep folder" in capsys.readouterr().err
+
+
+def test_validation_that_is_to_rise_gets_worse_when_it_falls(whole):
+    by_loss = whole.rows(11, "run", "overfits", "best_epoch")
+    by_accuracy = whole.rows(
+        11, "run", "overfits", "best_epoch", validation="val/acc", direction="maximize"
+    )
+    assert by_accuracy == by_loss
+    assert any(overfits for _, overfits, _ in by_loss)
+
+
+@pytest.mark.parametrize(
+    ("query", "made"),
+    [
+        ("from plan", {"plan"}),
+        ("select count(*) from environment", {"environment"}),
+        ("from levels", {"plan"}),
+        ("from project_runs", set()),
+        (
+            "from progress",
+            {"runs", "epochs", "params", "adaptations", "events", "metrics", "sweep"},
+        ),
+    ],
+)
+def test_a_query_makes_the_tables_that_it_names_and_no_other(folders, query, made):
+    sweep = open_sweep(folders["finished"])
+    sweep.sql(query).to_arrow_table()
+    assert set(sweep._tables._made) == made
 
 
 def test_a_run_is_known_by_number_id_and_its_beginning(whole):

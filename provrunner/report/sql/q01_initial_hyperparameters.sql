@@ -1,4 +1,5 @@
 -- question: What were the initial hyperparameters of a run?
+-- empty: no setting of the run has been recorded
 -- run (run) = best: the run
 select run, name, value, type, origin
 from params

@@ -1,4 +1,5 @@
 -- question: What was the metric in the epochs before, of and after each adaptation?
+-- empty: nothing was adapted
 -- run (run) = all: the run
 -- metric (metric) = objective: the metric
 select a.run, a.name, a.old, a.new, a.cause, a.epoch,

@@ -1,4 +1,5 @@
 -- question: Which run has the best value of a metric, at which epoch, with which hyperparameters?
+-- empty: no run that finished or goes on has logged the metric
 -- metric (metric) = objective: the metric
 -- direction (direction) = objective: minimize or maximize
 -- k (int) = 1: how many runs, the best one first

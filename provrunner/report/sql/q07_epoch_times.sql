@@ -1,5 +1,6 @@
 -- question: How long did each run and its epochs take, and which epochs are outliers?
 -- live: yes
+-- empty: no epoch has ended
 -- run (run) = all: the run
 -- mads (float) = 3: outliers are further from the median than so many median deviations
 with times as (

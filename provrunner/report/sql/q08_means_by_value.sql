@@ -1,4 +1,5 @@
 -- question: What are the mean last value of a metric and the mean time, by value of each hyperparameter?
+-- empty: no finished run has logged the metric, or nothing is varied
 -- metric (metric) = train/loss: the metric
 -- hyperparameter (hyperparameter) = all: by whose values
 with last as (

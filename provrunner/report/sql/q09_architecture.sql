@@ -1,4 +1,5 @@
 -- question: Which layers has a model, of what type, shape and size, and do two runs differ in them?
+-- empty: no layer has been recorded
 -- a (run) = best: one run
 -- b (run) = runner_up: the other run
 with a as (from layers where run = $a),

@@ -1,4 +1,5 @@
 -- question: Which runs use an optimizer with a learning rate in a range, and dropout?
+-- empty: no run is like that
 -- optimizer (text) = all: part of the optimizer's class, such as Adam
 -- lr_from (float) = all: least learning rate
 -- lr_to (float) = all: largest learning rate

@@ -1,19 +1,22 @@
--- question: Does the validation loss rise while the training loss falls, and since which epoch?
+-- question: Does validation get worse while the training loss falls, and since which epoch?
 -- live: yes
+-- empty: no run has logged both metrics in an epoch
 -- run (run) = all: the run
--- validation (metric) = objective: a loss of validation, lower is better
+-- validation (metric) = objective: the metric of validation
+-- direction (direction) = objective: minimize or maximize, of the metric of validation
 -- training (metric) = train/loss: the loss of training
 -- patience (int) = 2: epochs that it must have lasted
 with losses as (
   select run, epoch,
          max(value) filter (where name = $validation) as validation,
-         max(value) filter (where name = $training) as training
+         max(value) filter (where name = $training) as training,
+         if($direction = 'maximize', -validation, validation) as cost
   from epoch_values
   where rank = 0 and run = coalesce($run, run)
   group by run, epoch
 ),
 ends as (
-  select run, arg_min(epoch, (validation, epoch)) as best_epoch, max(epoch) as epoch
+  select run, arg_min(epoch, (cost, epoch)) as best_epoch, max(epoch) as epoch
   from losses
   where isfinite(validation) and isfinite(training)
   group by run
@@ -21,7 +24,7 @@ ends as (
 select ends.run, status, best_epoch, ends.epoch,
        best.validation as best_validation, now.validation as validation,
        best.training as training_then, now.training as training,
-       now.validation > best.validation and now.training < best.training
+       now.cost > best.cost and now.training < best.training
          and ends.epoch - best_epoch >= $patience as overfits,
        if(overfits, best_epoch + 1, null) as since_epoch
 from ends

@@ -1,5 +1,6 @@
 -- question: Has a run improved in the last epochs, is it safe to stop, and how much time is left?
 -- live: yes
+-- empty: no run has logged the metric
 -- run (run) = all: the run
 -- metric (metric) = objective: the metric
 -- direction (direction) = objective: minimize or maximize

@@ -1,5 +1,6 @@
 -- question: Which active runs are best after the first epochs, with which hyperparameters?
 -- live: yes
+-- empty: no such run is active; status=all takes every run
 -- epochs (int) = 5: how many first epochs count
 -- k (int) = 5: how many runs
 -- metric (metric) = objective: the metric

@@ -1,5 +1,6 @@
 -- question: What was changed in flight, by whom and why, and what came of it?
 -- live: yes
+-- empty: nothing was adapted
 -- run (run) = all: the run
 -- metric (metric) = objective: the metric that tells what came of it
 with last as (

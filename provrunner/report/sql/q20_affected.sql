@@ -1,4 +1,5 @@
 -- question: Which runs and models came of a data set or transform, and must be run again if it is wrong?
+-- empty: nothing came of it
 -- node (node) = data: a data set, split, transform or id, as `provrunner lineage` takes it
 with recursive steps as (
   select object as source, subject as target from edges

@@ -1,4 +1,5 @@
 -- question: What did each preprocessing step drop or alter?
+-- empty: no preprocessing has been recorded
 -- run (run) = all: the run
 select name, params, split as fitted_on, n_in, n_out, n_in - n_out as dropped, changed,
        count(*)::integer as runs

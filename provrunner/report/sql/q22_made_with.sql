@@ -1,4 +1,5 @@
 -- question: Which code, packages, host, device, threads and seed made a checkpoint?
+-- empty: no such checkpoint has been recorded
 -- artifact (text) = all: its path or the first digits of its SHA-256; the latest of `run` if left out
 -- run (run) = best: the run whose latest checkpoint is meant
 with chosen as (

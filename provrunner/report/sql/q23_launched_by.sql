@@ -1,9 +1,10 @@
 -- question: Who launched each run, with which command and software, and can it be repeated?
+-- empty: no run has begun
 -- run (run) = all: the run
 with software as (
   select run, list(subject || coalesce(' ' || (data ->> '$.version'), '') order by subject) as names
   from events
-  where kind = 'agent' and data ->> '$.type' = 'software'
+  where kind = 'agent' and (data ->> '$.type') = 'software'
   group by run
 ),
 patches as (select run, true as has_patch from environment where name = 'patch_sha256')

@@ -1,4 +1,5 @@
 -- question: What differs between two runs, and which difference is the likely cause?
+-- empty: nothing differs
 -- a (run) = best: one run
 -- b (run) = runner_up: the other run
 with facts as (

@@ -1,4 +1,5 @@
 -- question: Is the best trial better than the runner-up beyond the noise of seeds?
+-- empty: no run has finished
 with trials as (
   select trial_id, avg(objective) as mean, stddev_samp(objective) as sd, count(*)::integer as runs,
          row_number() over (

@@ -1,4 +1,5 @@
 -- question: How does the effect of one hyperparameter depend on another?
+-- empty: no run has finished
 -- a (hyperparameter) = first: one hyperparameter
 -- b (hyperparameter) = second: the other one
 with cells as (

@@ -1,4 +1,5 @@
 -- question: At which epoch did the final ranking become stable, so that runs could have been pruned?
+-- empty: no finished run has logged the metric
 -- metric (metric) = objective: the metric
 -- rho (float) = 0.9: rank correlation with the last epoch from which a ranking counts as stable
 with finished as (

@@ -1,4 +1,5 @@
 -- question: What did runs cost by trial or hyperparameter value, and which are worth it?
+-- empty: no run has finished
 -- by (hyperparameter) = all: by whose values; by trial if left out
 with spent as (
   select coalesce(levels.value, "values"::varchar) as level, levels.number, objective, cpu_s,

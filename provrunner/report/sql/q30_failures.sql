@@ -1,5 +1,6 @@
 -- question: Which runs failed, with which exception, at which step, for which hyperparameters?
 -- live: yes
+-- empty: no run failed, diverged, was interrupted or lost
 with failed as (
   from runs where status in ('failed', 'diverged', 'interrupted', 'lost')
 ),

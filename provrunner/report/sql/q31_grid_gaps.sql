@@ -1,5 +1,6 @@
 -- question: Which points of the declared sweep are missing or duplicated?
 -- live: yes
+-- empty: each point of the plan has its run, and no point two
 with recursive names as (
   select name, row_number() over (order by name) as place from (select distinct name from levels)
 ),

@@ -1,4 +1,5 @@
 -- question: Where does each value of the configuration come from?
+-- empty: no value has this origin
 -- run (run) = best: the run
 -- origin (text) = all: axis, command line, file, group choice or default
 select run, name, value, origin, source

@@ -1,4 +1,5 @@
 -- question: Which keys of the configuration were never read by the program?
+-- empty: no key is known to be unread
 -- run (run) = all: the run
 select name, any_value(value) as value, any_value(origin) as origin, any_value(source) as source,
        list(run order by run) as runs

@@ -1,4 +1,5 @@
 -- question: Is each run's log complete and unaltered?
+-- empty: no run has begun
 -- note: `log_state` rests on checksums and seals; `provrunner verify --read-data` reads every byte again
 with seqs as (
   select run, rank, count(*) as rows, count(distinct seq) as different, max(seq) + 1 as expected
@@ -12,7 +13,7 @@ holes as (
   group by run
 ),
 told as (
-  select run, sum((data ->> '$.metric_rows')::bigint) as rows_stated
+  select run, sum((data ->> '$.metric_rows')::bigint)::bigint as rows_stated
   from (
     from events where kind = 'run_end'
     qualify row_number() over (partition by run, rank order by seq desc) = 1

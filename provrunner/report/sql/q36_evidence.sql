@@ -1,4 +1,5 @@
 -- question: Which statement of the summary rests on which rows of the logs?
+-- empty: no statement rests on runs yet
 -- component (text) = all: a hyperparameter, interaction, seed or noise
 with rests as (
   select component, share, unnest(runs) as run from sensitivity

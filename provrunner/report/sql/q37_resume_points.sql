@@ -1,5 +1,6 @@
 -- question: What are the last epoch and checkpoint of each unfinished run, to go on from there?
 -- live: yes
+-- empty: no run was left unfinished
 with checkpoints as (
   from artifacts
   where deleted is null

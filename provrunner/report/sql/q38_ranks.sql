@@ -1,5 +1,6 @@
 -- question: Which ranks took part in an epoch, and with which metric?
 -- live: yes
+-- empty: no epoch has begun
 -- run (run) = all: the run
 -- epoch (int) = all: the epoch; the latest of each run if left out
 -- metric (metric) = objective: the metric
