@@ -9,7 +9,7 @@ from pathlib import Path
 import typer
 
 # Their verbs join the application.
-from provrunner.cli import explain, export, read  # noqa: F401
+from provrunner.cli import explain, export, read, repeat  # noqa: F401
 from provrunner.cli.app import app
 from provrunner.errors import ConfigError, ProvrunnerError, nearest
 
@@ -80,7 +80,7 @@ def _run(words: list[str]) -> int:
 
     sweep = open_sweep(outcome.folder)
     sweep.write()
-    print_summary(sweep.sensitivity().to_dict(), paths=sweep.paths())
+    print_summary(sweep.sensitivity().to_dict(), paths=sweep.paths(), about=sweep.about())
     return outcome.exit_code
 
 

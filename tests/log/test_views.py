@@ -25,6 +25,7 @@ class MemoryLogs:
     events: pa.Table
     metrics: pa.Table
     states: list[RunState]
+    notes: pa.Table = field(default_factory=TABLES["notes"].empty_table)
 
 
 @dataclass
@@ -532,7 +533,7 @@ def views(script) -> Views:
         ),
         ("select name, origin from params where origin is not null", [("lr", "axis")]),
         ("SELECT count(*) FROM RUNS", [(3,)]),
-        ("select count(*) from (show tables)", [(12,)]),
+        ("select count(*) from (show tables)", [(13,)]),
         ("with best as (from runs) select max(objective) from best", [(0.3,)]),
         ("pivot runs on status using count(*) group by seed", [(7, 1, 1, 1)]),
     ],
