@@ -10,13 +10,16 @@ from typing import Any
 from provrunner.errors import LogError, nearest
 from provrunner.ids import canonical_json, digest
 
-__all__ = ["GRANULARITIES", "Hyperparameter", "Objective", "Plan", "Point"]
+__all__ = ["GRANULARITIES", "Hyperparameter", "Objective", "Origin", "Plan", "Point"]
 
 GRANULARITIES = ("run", "stage", "epoch", "checkpointed")
 """How finely a provenance graph may tell training."""
 
 _FORMAT = 1
-_NOT_OF_THE_SPEC = ("sweep_id", "created", "command", "base_iri", "granularity")
+_NOT_OF_THE_SPEC = (
+    *("sweep_id", "created", "command", "base_iri", "granularity"),
+    *("origin", "reason"),
+)
 _SHORTEST_ID = 4
 
 
@@ -67,6 +70,29 @@ class Point:
 
 
 @dataclass(frozen=True, slots=True)
+class Origin:
+    """The run that a sweep of one repeats.
+
+    Attributes:
+        sweep_id: of the sweep it belongs to.
+        run_id: its id there.
+        run: its number there.
+        seed: what it was seeded with.
+        attempt: number of the attempt that is repeated.
+        config_sha256: digest of its resolved configuration, as the graph names configurations by.
+        folder: where its sweep lay when it was repeated.
+    """
+
+    sweep_id: str
+    run_id: str
+    run: int
+    seed: int | None = None
+    attempt: int = 0
+    config_sha256: str | None = None
+    folder: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """A sweep as declared, written to `plan.json` before the first run.
 
@@ -81,6 +107,8 @@ class Plan:
         config_sha256: digest of the composed configuration without the sweep's axes.
         base_iri: what the ids of the provenance graph begin with; None for provrunner's own.
         granularity: how finely the graph tells training, one of `GRANULARITIES`.
+        reason: why the user runs it, redacted; None where nothing was said.
+        origin: the run that this sweep of one repeats; None for a sweep of its own.
     """
 
     sweep_id: str
@@ -96,6 +124,8 @@ class Plan:
     config_sha256: str = ""
     base_iri: str | None = None
     granularity: str = "checkpointed"
+    reason: str | None = None
+    origin: Origin | None = None
 
     @property
     def spec_sha256(self) -> str:
@@ -162,6 +192,12 @@ class Plan:
                 config_sha256=document["config_sha256"],
                 base_iri=document.get("base_iri"),
                 granularity=document.get("granularity", "checkpointed"),
+                reason=document.get("reason"),
+                origin=_origin(document.get("origin")),
             )
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise LogError(f"plan.json is damaged: {error!r}") from error
+
+
+def _origin(node: Mapping[str, Any] | None) -> Origin | None:
+    return None if node is None else Origin(**node)

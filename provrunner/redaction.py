@@ -55,6 +55,10 @@ _AUTHORIZATION = re.compile(r"(?i)\b(?:bearer|basic)[ \t]+[A-Za-z0-9+/=_.~-]{8,}
 _PRIVATE_KEY = re.compile(
     r"-----BEGIN (?P<kind>[A-Z ]{0,40}PRIVATE KEY)-----.*?(?:-----END (?P=kind)-----|\Z)", re.DOTALL
 )
+# What stands behind the name of a secret in code and is none: a patch must not lose it.
+_NO_SECRETS = frozenset(
+    {"None", "True", "False", "null", "true", "false", "str", "bytes", "int", "bool", "float"}
+)
 # Tokens with a published prefix. A bare hexadecimal digest matches none of them.
 _TOKEN = re.compile(
     r"\b(?:"
@@ -101,6 +105,8 @@ def redact(text: str, secrets: Collection[str] = ()) -> str:
         'cloning https://example.org/x.git'
         >>> redact("password=hunter2 lr=0.1 and hunter3", {"hunter3"})
         'password=*** lr=0.1 and ***'
+        >>> redact("def __init__(self, token: str | None = None)")
+        'def __init__(self, token: str | None = None)'
     """
     # The longest first: a secret that holds another one must not leave its rest behind.
     for secret in sorted(filter(None, secrets), key=lambda value: (-len(value), value)):
@@ -188,6 +194,7 @@ def _salted(value: object) -> str:
 
 
 def _mask_assignment(match: re.Match[str]) -> str:
-    if match["value"].startswith(_MASK) or not is_secret_key(match["key"]):
+    value = match["value"]
+    if value.startswith(_MASK) or value in _NO_SECRETS or not is_secret_key(match["key"]):
         return match[0]
     return f"{match['key']}{match['sep']}{match['quote']}{_MASK}"

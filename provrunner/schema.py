@@ -108,7 +108,7 @@ EVENT_KINDS: Mapping[str, Mapping[str, str]] = {
     "param": {
         "value": "any JSON: the leaf of the resolved configuration, or the object's own setting",
         "type": "str: float, int, bool, str, null, list, dict",
-        "origin": "str | null: file, group choice, command line, axis, default; null when unknown",
+        "origin": "str | null: file, group choice, command line, axis, default, record",
         "source": "str | null: the file or override it came from",
         "reads": "int | null: times the program read it; null when unknown",
         "phase": "init: as configured | object: as the optimizer, scheduler or trainer held it",
@@ -420,6 +420,7 @@ TABLES: Mapping[str, pa.Schema] = {
             ("deleted", _TIME),
         ],
         "environment": [*_RUN, ("kind", pa.utf8()), ("name", pa.utf8()), ("value", pa.utf8())],
+        "notes": [*_RUN, ("time", _TIME), ("user", pa.utf8()), ("text", pa.utf8())],
         "nodes": [
             ("id", pa.utf8()),
             ("kind", pa.utf8()),

@@ -9,7 +9,7 @@ from pathlib import Path
 import typer
 
 # Their verbs join the application.
-from provrunner.cli import ask, execute, explain, export, read, watch  # noqa: F401
+from provrunner.cli import ask, execute, explain, export, read, repeat, watch  # noqa: F401
 from provrunner.cli.app import app
 from provrunner.errors import ConfigError, ProvrunnerError, nearest
 
@@ -87,7 +87,7 @@ def _run(words: list[str]) -> int:
 
     sweep = open_sweep(outcome.folder)
     sweep.write()
-    print_summary(sweep.sensitivity().to_dict(), paths=sweep.paths())
+    print_summary(sweep.sensitivity().to_dict(), paths=sweep.paths(), about=sweep.about())
     return outcome.exit_code
 
 

@@ -37,9 +37,9 @@ def summary(
     if format_ is SummaryFormat.JSON:
         typer.echo(opened.sensitivity().to_json(), nl=False)
     elif format_ is SummaryFormat.MARKDOWN:
-        typer.echo(summary_markdown(opened.sensitivity().to_dict()), nl=False)
+        typer.echo(summary_markdown(opened.sensitivity().to_dict(), about=opened.about()), nl=False)
     else:
-        print_summary(opened.sensitivity().to_dict(), paths=opened.paths())
+        print_summary(opened.sensitivity().to_dict(), paths=opened.paths(), about=opened.about())
 
 
 @app.command()

@@ -22,8 +22,9 @@ from provrunner.compose.values import to_override
 from provrunner.errors import ConfigError
 from provrunner.ids import canonical_json, digest, run_id, trial_id
 from provrunner.plan import Hyperparameter, Plan, Point
+from provrunner.redaction import redact
 
-__all__ = ["build_plan", "job_overrides"]
+__all__ = ["build_plan", "config_digest", "job_overrides"]
 
 _MAX_RUNS = 1000
 _MAX_SEED = 2**32 - 1
@@ -79,7 +80,8 @@ def _build_plan(
         replicates=replicates,
         seeds="independent" if is_independent else "common",
         command=command,
-        config_sha256=_config_digest(cfg),
+        config_sha256=config_digest(cfg),
+        reason=None if cfg.get("reason") is None else redact(str(cfg.reason)),
         base_iri=OmegaConf.select(cfg, "provenance.base_iri"),
         granularity=OmegaConf.select(cfg, "provenance.granularity", default="checkpointed"),
     )
@@ -246,8 +248,8 @@ def _default(name: str, cfg: DictConfig) -> Any:
     return _plain(cfg, name)
 
 
-def _config_digest(cfg: DictConfig) -> str:
-    """Digest all that may change a run's result."""
+def config_digest(cfg: DictConfig) -> str:
+    """Digest all of a configuration that may change a run's result."""
     kept = [str(key) for key in cfg if key not in _NOT_OF_THE_RESULT]
     return digest(canonical_json({key: _plain(cfg, key) for key in kept}))
 

@@ -8,6 +8,7 @@ import pyarrow as pa
 
 from provrunner.graph.build_analysis import add_analysis
 from provrunner.graph.build_data import add_data
+from provrunner.graph.build_notes import add_notes
 from provrunner.graph.build_plan import add_plan, add_results
 from provrunner.graph.build_run import add_run
 from provrunner.graph.build_steps import add_run_steps
@@ -60,6 +61,8 @@ def build_graph(
         add_training(context, record)
         context.statements.settle(context.run(record))
     add_results(context)
+    if "notes" in tables:
+        add_notes(context, tables["notes"])
     if sensitivity is not None:
         add_analysis(context, sensitivity, method)
     return context.statements.to_graph(base_iri or plan.base_iri or BASE_IRI)

@@ -96,6 +96,7 @@ def _add_sweep_config(context: Context) -> None:
             "seeds": plan.seeds,
             "replicates": plan.replicates,
             "plannedRuns": len(plan.points),
+            "purpose": plan.reason,
             "command": canonical_json(list(plan.command)) if plan.command else None,
         },
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from provrunner.graph.build_environment import add_environment
+from provrunner.graph.build_origin import add_origin
 from provrunner.graph.build_plan import SEED, add_setting
 from provrunner.graph.context import Context
 from provrunner.graph.records import Event, Row, RunRecord
@@ -45,6 +46,7 @@ def add_run(context: Context, record: RunRecord) -> None:
         "was_started_by", run, context.sweep, run=record.number, time=span.start
     )
     config = _add_config(context, record)
+    add_origin(context, record, config)
     _add_agents(context, record, config)
     add_environment(context, record)
     _add_attempts(context, record)

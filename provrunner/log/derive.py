@@ -42,6 +42,10 @@ class Logs(Protocol):
     def states(self) -> Sequence[RunState]:
         """How each run stands, planned or not, in the order of their numbers."""
 
+    @property
+    def notes(self) -> pa.Table:
+        """The public table `notes`."""
+
 
 class SweepTables(Mapping[str, pa.Table]):
     """The public tables of a sweep but nodes, edges and sensitivity; each is made when asked for.
@@ -93,4 +97,5 @@ _BUILDERS: Mapping[str, Callable[[SweepTables], pa.Table]] = {
     "transforms": lambda tables: build_transforms(tables._marked),
     "artifacts": lambda tables: build_artifacts(tables._marked),
     "environment": lambda tables: build_environment(tables._marked),
+    "notes": lambda tables: tables._logs.notes,
 }

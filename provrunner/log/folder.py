@@ -96,6 +96,8 @@ def claim_sweep_folder(folder: Path) -> Path:
 def find_sweep(path: Path | None) -> Path:
     """Return the sweep folder at `path`, or the newest one up to three levels below it.
 
+    A sweep that repeats a run of another one counts only where there is no other.
+
     Args:
         path: a folder; None means `outputs` in the working directory.
 
@@ -116,7 +118,8 @@ def find_sweep(path: Path | None) -> Path:
     ]
     if not plans:
         raise LogError(f"{folder} is no sweep folder: no {_PLAN_FILE} in it or below")
-    return max(plans, key=_age).parent
+    newest = sorted(plans, key=_age, reverse=True)
+    return next((plan for plan in newest if not _repeats(plan)), newest[0]).parent
 
 
 def project_sweeps(folder: Path) -> list[Path]:
@@ -255,6 +258,13 @@ def _make_exclusively(folder: Path) -> bool:
     except FileExistsError:
         return False
     return True
+
+
+def _repeats(plan: Path) -> bool:
+    try:
+        return read_plan(plan.parent).origin is not None
+    except LogError:
+        return False
 
 
 def _age(plan: Path) -> tuple[str, int]:

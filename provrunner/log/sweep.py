@@ -13,6 +13,7 @@ import pyarrow as pa
 from provrunner.log.derive import SweepTables
 from provrunner.log.events import numpy_column
 from provrunner.log.folder import log_folder, read_plan, run_folder, run_folders, run_number
+from provrunner.log.notes import read_notes
 from provrunner.log.reader import read_log, run_status
 from provrunner.log.runs import RunState
 from provrunner.plan import Plan
@@ -53,6 +54,7 @@ class _FolderLogs:
             if path.name not in planned and _has_log(path):
                 folders[run_number(path.name), path.name] = path
         self._folders = dict(sorted(folders.items()))
+        self._folder, self._plan = folder, plan
 
     @property
     def events(self) -> pa.Table:
@@ -61,6 +63,10 @@ class _FolderLogs:
     @property
     def metrics(self) -> pa.Table:
         return self._metrics[0]
+
+    @property
+    def notes(self) -> pa.Table:
+        return read_notes(self._folder, self._plan)
 
     @cached_property
     def states(self) -> list[RunState]:

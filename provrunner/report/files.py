@@ -99,7 +99,7 @@ def _summary(sweep: Sweep, pictures: Mapping[str, bytes]) -> Iterator[tuple[str,
 
     summary = sweep.sensitivity()
     yield "summary.json", _text(summary.to_json())
-    yield "summary.md", _text(summary_markdown(summary.to_dict()))
+    yield "summary.md", _text(summary_markdown(summary.to_dict(), about=sweep.about()))
     page = build_page(
         summary=summary.to_dict(),
         plan=sweep.plan,

@@ -11,6 +11,8 @@ from typing import Any
 import pyarrow as pa
 
 from provrunner.plan import Plan
+from provrunner.report.about import about_lines
+from provrunner.report.escape import visible
 from provrunner.report.markup import Markup, Section, element, join
 from provrunner.report.numbers import duration
 from provrunner.report.theme import DARK
@@ -40,8 +42,8 @@ def build_page(
     Args:
         summary: the sensitivity summary as plain values (`Summary.to_dict`).
         plan: what the sweep promised.
-        tables: the public tables `runs` and `epochs`; `environment`, `datasets` and `artifacts`
-            where known.
+        tables: the public tables `runs` and `epochs`; `environment`, `datasets`, `artifacts` and
+            `notes` where known.
         pictures: SVG documents of the provenance graph by caption.
         links: files beside the page by label, as relative paths; others are left out.
     """
@@ -59,7 +61,7 @@ def build_page(
     body = element(
         "body",
         element("a", "Skip to the verdict", href="#verdict", class_="skip"),
-        _header(summary, plan, tables["runs"]),
+        _header(summary, plan, tables["runs"], about_lines(plan, tables.get("notes"))),
         _contents(shown),
         element("main", *(section.to_html() for section in shown)),
         element("footer", element("p", "Made by provrunner from the sweep's log alone.")),
@@ -86,7 +88,7 @@ def _head(name: str) -> Markup:
     )
 
 
-def _header(summary: Mapping[str, Any], plan: Plan, runs: pa.Table) -> Markup:
+def _header(summary: Mapping[str, Any], plan: Plan, runs: pa.Table, about: Sequence[str]) -> Markup:
     sweep = summary["sweep"]
     facts = [
         design_sentence(sweep),
@@ -104,6 +106,7 @@ def _header(summary: Mapping[str, Any], plan: Plan, runs: pa.Table) -> Markup:
         element("h1", plan.name),
         element("p", join(facts, Markup(" · ")), class_="facts"),
         element("ul", *statuses, class_="statuses"),
+        *(element("p", visible(line), class_="aside") for line in about),
     )
 
 

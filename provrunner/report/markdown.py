@@ -27,15 +27,17 @@ __all__ = ["summary_markdown"]
 _TRIALS = 20
 
 
-def summary_markdown(summary: Mapping[str, Any]) -> str:
+def summary_markdown(summary: Mapping[str, Any], *, about: Sequence[str] = ()) -> str:
     """Write the summary as Markdown; the same summary gives the same text.
 
     Args:
         summary: the sensitivity summary as plain values (`Summary.to_dict`).
+        about: lines to put below the title, such as `Sweep.about` gives.
     """
     summary = with_ordered_values(summary)
     sections = [
         _opening(summary),
+        "\n".join(f"- {markdown_text(line)}" for line in about),
         _verdict(summary),
         _components(summary),
         _hyperparameters(summary),

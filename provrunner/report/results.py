@@ -17,6 +17,7 @@ from provrunner.log.runs import level_column, level_type
 from provrunner.log.sweep import read_tables
 from provrunner.log.views import Views
 from provrunner.plan import Plan
+from provrunner.report.about import about_lines
 from provrunner.report.lazy import LAZY_TABLES, project_runs, summary_rows
 from provrunner.schema import TABLES
 
@@ -138,6 +139,10 @@ class Sweep:
         from provrunner.report.files import write_files
 
         return write_files(self)
+
+    def about(self) -> tuple[str, ...]:
+        """Return lines on why it was run, what it repeats, and what was noted afterwards."""
+        return about_lines(self.plan, self.table("notes"))
 
     def paths(self) -> dict[str, str]:
         """Return what lies where, as the summary on the terminal lists it."""

@@ -63,6 +63,7 @@ def print_summary(
     console: Console | None = None,
     paths: Mapping[str, str] | None = None,
     duration_s: float | None = None,
+    about: Sequence[str] = (),
 ) -> None:
     """Print the summary: with bars and colour on a terminal, the same lines plain elsewhere.
 
@@ -71,12 +72,14 @@ def print_summary(
         console: where to print; standard output when left out.
         paths: what lies where, such as `report` to the path of the page; printed last, in order.
         duration_s: wall time of the sweep; left out of the title when unknown.
+        about: lines to print below the title, such as `Sweep.about` gives.
     """
     from rich.console import Console
     from rich.text import Text
 
     screen = console or Console(highlight=False)
     lines = _summary_lines(summary, screen.width if screen.is_terminal else None, duration_s)
+    lines[1:1] = [[(visible(line), "italic")] for line in about]
     for line in [*lines, *_path_lines(paths or {})]:
         text = Text()
         for part, style in line:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from provrunner.errors import ConfigError
 from provrunner.log.folder import find_sweep
 from provrunner.schema import TABLES
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from provrunner.log.verify import Finding, Verification
     from provrunner.report.results import Sweep
 
-__all__ = ["Trace", "trace", "verify_sweep"]
+__all__ = ["Trace", "trace", "verify_sweep", "write_picture"]
 
 _ROW_COLUMNS = ("depth", "kind", "type", "label", "run", "start", "id")
 
@@ -44,8 +45,15 @@ class Trace:
 
         return draw_lineage(self.graph)
 
+    def draw_png(self, scale: float = 2.0) -> bytes:
+        """Draw it as a PNG image, `scale` pixels a point."""
+        import vl_convert
 
-def trace(sweep: Sweep, term: str, *, direction: str = "up") -> Trace:
+        picture: bytes = vl_convert.svg_to_png(self.draw().decode(), scale=scale)
+        return picture
+
+
+def trace(sweep: Sweep, term: str, *, direction: str = "up", to: str | None = None) -> Trace:
     """Trace a run, number, checkpoint or data set through a sweep's provenance.
 
     Args:
@@ -53,11 +61,24 @@ def trace(sweep: Sweep, term: str, *, direction: str = "up") -> Trace:
         term: a node's id, a run's number or id, a checkpoint's path or digest, a metric as in
             `val/loss@3/9` (run 3, epoch 9), a data set's name.
         direction: `up` to all that made it, `down` to all that was made from it.
+        to: a type of node, such as `dataset`: only the paths that lead to one.
 
     Raises:
         GraphError: nothing is called so; the message names the nearest.
     """
-    return Trace(sweep.graph().lineage(term, direction))
+    return Trace(sweep.graph().lineage(term, direction, to=to))
+
+
+def write_picture(path: Path, picture: bytes) -> None:
+    """Write a picture to a file.
+
+    Raises:
+        ConfigError: it cannot be written; the message names it.
+    """
+    try:
+        path.write_bytes(picture)
+    except OSError as error:
+        raise ConfigError(f"cannot write {path}: {error.strerror or error}") from error
 
 
 def verify_sweep(

@@ -26,7 +26,7 @@ from provrunner.run.signals import Stopped, raise_on_stop
 from provrunner.run.words import redact_override
 from provrunner.schema import RunStatus
 
-__all__ = ["Outcome", "check", "run_plan"]
+__all__ = ["Outcome", "check", "launch_plan", "make_folder", "run_plan"]
 
 _AS_PLANNED = {RunStatus.FINISHED, RunStatus.PRUNED}
 
@@ -85,8 +85,31 @@ def run_plan(
     """
     now = datetime.now(UTC)
     draft = _draft(config, arguments, now)
-    folder = _make_folder(config, draft.name, now)
+    folder = make_folder(config, draft.name, now)
     plan = replace(draft, sweep_id=folder.name)
+    jobs = job_overrides(plan, arguments, folder)
+    return launch_plan(hydra_context, task_function, config, plan, jobs=jobs, folder=folder)
+
+
+def launch_plan(
+    hydra_context: HydraContext,
+    task_function: TaskFunction,
+    config: DictConfig,
+    plan: Plan,
+    *,
+    jobs: Sequence[Sequence[str]],
+    folder: Path,
+) -> Outcome:
+    """Write a plan into its folder and run it with the configured launcher.
+
+    Args:
+        hydra_context: what composes each run's configuration.
+        task_function: what a launcher calls with each.
+        config: the sweep's configuration.
+        plan: whose runs are launched.
+        jobs: the overrides of each run, in the plan's order.
+        folder: the sweep's folder, made for it.
+    """
     write_plan(folder, plan)
     write_owner(folder)
     with read_write(config), open_dict(config):
@@ -98,7 +121,7 @@ def run_plan(
     stopped = None
     with raise_on_stop():
         try:
-            launcher.launch(job_overrides(plan, arguments, folder), 0)
+            launcher.launch(jobs, 0)
         except Stopped as stop:
             stopped = stop.exit_code
     return Outcome(folder, _statuses(folder, plan), stopped)
@@ -110,7 +133,12 @@ def _draft(config: DictConfig, arguments: Sequence[str], now: datetime) -> Plan:
     return build_plan(config, arguments, sweep_id="", created=created, command=_command(arguments))
 
 
-def _make_folder(config: DictConfig, name: str, now: datetime) -> Path:
+def make_folder(config: DictConfig, name: str, now: datetime) -> Path:
+    """Make the folder of a new sweep: the one that the configuration names, or one below `output`.
+
+    Raises:
+        LogError: it cannot be made, or is taken.
+    """
     if config.folder is None:
         return create_sweep_folder(Path(config.output), name, now=now)
     return claim_sweep_folder(Path(config.folder))

@@ -26,6 +26,7 @@ class MemoryLogs:
     events: pa.Table
     metrics: pa.Table
     states: list[RunState]
+    notes: pa.Table = field(default_factory=TABLES["notes"].empty_table)
 
 
 @dataclass

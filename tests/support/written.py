@@ -31,6 +31,7 @@ class Written:
     config: Mapping[str, Any] = field(default_factory=dict)
     shift: float = 0.0
     status: RunStatus | None = RunStatus.FINISHED
+    reason: str | None = None
     deletes: bool = False
 
     def plan(self, name: str) -> Plan:
@@ -53,6 +54,7 @@ class Written:
                 for number, (values, seed) in enumerate(points)
             ),
             replicates=self.seeds,
+            reason=self.reason,
         )
 
     def write(self, folder: Path) -> Path:

@@ -1,0 +1,26 @@
+"""What people said of a sweep: why they ran it, what it repeats, what they noted afterwards."""
+
+from __future__ import annotations
+
+import pyarrow as pa
+
+from provrunner.plan import Plan
+
+__all__ = ["about_lines"]
+
+
+def about_lines(plan: Plan, notes: pa.Table | None = None) -> tuple[str, ...]:
+    """Return a line for the reason, for the run that is repeated, and for each note.
+
+    Args:
+        plan: the sweep's plan.
+        notes: the public table `notes`.
+    """
+    lines = [] if plan.reason is None else [f"reason: {plan.reason}"]
+    if plan.origin is not None:
+        lines.append(f"repeats run {plan.origin.run_id} of {plan.origin.sweep_id}")
+    for row in [] if notes is None else notes.to_pylist():
+        what = "" if row["run_id"] is None else f" on {row['run_id']}"
+        who = f" by {row['user']}" if row["user"] else ""
+        lines.append(f"note{what}{who}, {row['time']:%Y-%m-%d %H:%M} UTC: {row['text']}")
+    return tuple(lines)
