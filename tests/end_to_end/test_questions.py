@@ -95,7 +95,7 @@ def moments(tmp_path_factory) -> dict[str, Asked]:
     words = command(*WORDS, "trainer.max_epochs=3,5000")
     with subprocess.Popen(words, cwd=cwd, stdout=subprocess.DEVNULL) as sweep:
         try:
-            wait_for(has_come_far(cwd, sweep))
+            wait_for(has_come_far(cwd, sweep), 240.0)
             trainer = pid_of(only_sweep(cwd), LONG)
             os.kill(trainer, signal.SIGSTOP)
             live = look(cwd, "running", "--once")
