@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     )
     from provrunner.log.reader import read_log
     from provrunner.own_values import log
+    from provrunner.report.analyze import analyze
     from provrunner.report.results import Sweep, open_sweep
     from provrunner.run.loop import open_run as run
     from provrunner.run.standalone import ProvenanceCallback
@@ -38,6 +39,7 @@ __all__ = [
     "ProvrunnerError",
     "Sweep",
     "__version__",
+    "analyze",
     "log",
     "open_sweep",
     "read_log",
@@ -51,6 +53,7 @@ _HOMES = {
     "ProvenanceCallback": "provrunner.run.standalone",
     "ProvrunnerError": "provrunner.errors",
     "Sweep": "provrunner.report.results",
+    "analyze": "provrunner.report.analyze",
     "open_sweep": "provrunner.report.results",
     "read_log": "provrunner.log.reader",
 }

@@ -9,7 +9,7 @@ from pathlib import Path
 import typer
 
 # Their verbs join the application.
-from provrunner.cli import ask, execute, explain, export, read, repeat, watch  # noqa: F401
+from provrunner.cli import ask, execute, explain, export, read, repeat, table, watch  # noqa: F401
 from provrunner.cli.app import app
 from provrunner.errors import ConfigError, ProvrunnerError, nearest
 

@@ -1,7 +1,9 @@
 """What people read of a sweep: its tables, terminal text, Markdown and one self-contained page."""
 
+from provrunner.report.analyze import analyze, read_runs_table
 from provrunner.report.diff import Diff, diff_runs
 from provrunner.report.export import FORMATS, export_graph
+from provrunner.report.files import write_summary
 from provrunner.report.impact import impact_of
 from provrunner.report.markdown import summary_markdown
 from provrunner.report.notes import add_note
@@ -26,6 +28,7 @@ __all__ = [
     "Verdict",
     "Why",
     "add_note",
+    "analyze",
     "ask",
     "data_changes",
     "diff_runs",
@@ -38,6 +41,7 @@ __all__ = [
     "open_sweep",
     "print_summary",
     "question_sql",
+    "read_runs_table",
     "render_rows",
     "render_summary",
     "restore_run",
@@ -47,4 +51,5 @@ __all__ = [
     "verify_sweep",
     "watch",
     "write_picture",
+    "write_summary",
 ]

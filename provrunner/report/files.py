@@ -5,7 +5,7 @@ from __future__ import annotations
 import filecmp
 import secrets
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,8 +16,9 @@ from provrunner.errors import LogError
 
 if TYPE_CHECKING:
     from provrunner.report.results import Sweep
+    from provrunner.sensitivity import Summary
 
-__all__ = ["replace_file", "write_files"]
+__all__ = ["replace_file", "write_files", "write_summary"]
 
 _STALE_S = 3600.0
 _ALWAYS = frozenset({"json", "provn"})
@@ -45,9 +46,35 @@ def write_files(sweep: Sweep) -> tuple[Path, ...]:
     Raises:
         LogError: a file cannot be written; those before it are whole.
     """
+    return _write_all(sweep.folder, _writers(sweep))
+
+
+def write_summary(summary: Summary, folder: Path | str) -> tuple[Path, ...]:
+    """Write a summary as JSON, Markdown and Parquet, with a sweep of points worth running next.
+
+    Returns:
+        The files: summary.json, summary.md, sensitivity.parquet, and next.yaml where there are
+        such points.
+
+    Raises:
+        LogError: a file cannot be written.
+    """
+    from provrunner.report.markdown import summary_markdown
+
+    writers = {
+        "summary.json": _text(summary.to_json()),
+        "summary.md": _text(summary_markdown(summary.to_dict())),
+        "sensitivity.parquet": _parquet(summary.effects),
+    }
+    if summary.document["next_points"] is not None:
+        writers["next.yaml"] = _text(summary.document["next_points"]["config"])
+    return _write_all(Path(folder), writers.items())
+
+
+def _write_all(folder: Path, writers: Iterable[tuple[str, _Writer]]) -> tuple[Path, ...]:
     written = []
-    for name, write in _writers(sweep):
-        path = sweep.folder / name
+    for name, write in writers:
+        path = folder / name
         try:
             replace_file(path, write)
         except OSError as error:
@@ -100,6 +127,10 @@ def _summary(sweep: Sweep, pictures: Mapping[str, bytes]) -> Iterator[tuple[str,
     summary = sweep.sensitivity()
     yield "summary.json", _text(summary.to_json())
     yield "summary.md", _text(summary_markdown(summary.to_dict(), about=sweep.about()))
+    if summary.document["next_points"] is not None:
+        yield "next.yaml", _text(summary.document["next_points"]["config"])
+    else:
+        (sweep.folder / "next.yaml").unlink(missing_ok=True)
     page = build_page(
         summary=summary.to_dict(),
         plan=sweep.plan,
@@ -120,7 +151,7 @@ def _text(text: str) -> _Writer:
 
 def replace_file(path: Path, write: _Writer) -> None:
     """Put a file in place by one rename; leave one alone that has the same bytes."""
-    path.parent.mkdir(exist_ok=True)
+    path.parent.mkdir(parents=True, exist_ok=True)
     _remove_stale(path.parent)
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -13,6 +14,7 @@ from provrunner.report.wording import (
     design_sentence,
     direction_text,
     flag_text,
+    further_sentences,
     noise_sentence,
     run_label,
     short_names,
@@ -41,6 +43,8 @@ def summary_markdown(summary: Mapping[str, Any], *, about: Sequence[str] = ()) -
         _verdict(summary),
         _components(summary),
         _hyperparameters(summary),
+        _items("Further", map(markdown_text, further_sentences(summary))),
+        _next_points(summary),
         _trials(summary),
         _failures(summary),
         _design(summary),
@@ -101,6 +105,16 @@ def _hyperparameters(summary: Mapping[str, Any]) -> str:
     ]
     head = ("hyperparameter", "best", "as good as the best", "default", "gain", "worth tuning")
     return _table("Hyperparameters", head, rows)
+
+
+def _next_points(summary: Mapping[str, Any]) -> str:
+    found = summary.get("next_points")
+    if not found:
+        return ""
+    longest = max((len(run) for run in re.findall("`+", found["config"])), default=0)
+    fence = "`" * max(3, longest + 1)
+    reason = markdown_text(f"{found['reason']}.")
+    return f"## Worth running next\n\n{reason}\n\n{fence}yaml\n{found['config']}{fence}"
 
 
 def _trials(summary: Mapping[str, Any]) -> str:

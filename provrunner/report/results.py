@@ -43,6 +43,10 @@ _RUN_COLUMNS = (
 )
 
 
+_UNTOLD = ("list", "single")
+"""Designs that do not say how their points were chosen."""
+
+
 def open_sweep(path: Path | str | None = None, *, granularity: str | None = None) -> Sweep:
     """Open a sweep to read it, also while it runs.
 
@@ -167,7 +171,11 @@ class Sweep:
         from provrunner.report.unread import flag_unread
         from provrunner.sensitivity import build_summary
 
-        summary = build_summary(trials_table(self.plan, self.runs), build_study(self.plan))
+        summary = build_summary(
+            trials_table(self.plan, self.runs),
+            build_study(self.plan),
+            epochs=objective_by_epoch(self._tables["epochs"], self.plan.objective.metric),
+        )
         return flag_unread(summary, self._tables["params"], self.plan)
 
     @cached_property
@@ -206,6 +214,7 @@ def build_study(plan: Plan) -> Study:
         ),
         seeds=plan.seeds,
         planned=len(plan.points),
+        design=plan.design if plan.design not in _UNTOLD else "",
     )
 
 
@@ -223,6 +232,19 @@ def trials_table(plan: Plan, runs: pa.Table) -> pa.Table:
         kind = level_type([*values, *parameter.levels])
         table = table.append_column(parameter.name, level_column(values, kind))
     return table
+
+
+def objective_by_epoch(epochs: pa.Table, metric: str) -> pa.Table | None:
+    """Return the objective through training: columns run, epoch and value; None when not logged.
+
+    Args:
+        epochs: the public table.
+        metric: name of the objective.
+    """
+    if metric not in epochs.column_names or metric in TABLES["epochs"].names:
+        return None
+    own = epochs.filter(pc.equal(epochs["rank"], 0)).select(["run", "epoch", metric])
+    return own.rename_columns(["run", "epoch", "value"])
 
 
 class _AllTables(Mapping[str, pa.Table]):

@@ -22,6 +22,8 @@ from provrunner.report.wording import (
     design_sentence,
     direction_text,
     flag_text,
+    further_sentences,
+    left_out_sentences,
     short_names,
     status_lines,
     with_ordered_values,
@@ -97,6 +99,8 @@ def _summary_lines(
         _table(summary, width),
         [_flag(flag) for flag in summary["flags"]],
         [[(sentence, "")] for sentence in _sentences(summary)],
+        [[(sentence, "")] for sentence in further_sentences(summary)],
+        [[(sentence, "dim")] for sentence in left_out_sentences(summary)],
     ]
     filled = [block for block in blocks if block]
     return [line for block in filled for line in [*block, [("", "")]]][:-1]

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from provrunner.report.escape import visible
-from provrunner.report.numbers import count, number
+from provrunner.report.numbers import count, number, share
 
 __all__ = [
     "SWEPT_BUT_NEVER_READ",
@@ -16,6 +16,8 @@ __all__ = [
     "design_sentence",
     "direction_text",
     "flag_text",
+    "further_sentences",
+    "left_out_sentences",
     "noise_sentence",
     "run_label",
     "short_names",
@@ -26,6 +28,7 @@ __all__ = [
 ]
 
 _NAMED_RUNS = 3
+_NAMED_POINTS = 3
 
 SWEPT_BUT_NEVER_READ = "swept_but_never_read"
 """The flag of a hyperparameter that no run read: all that is said of it is about chance."""
@@ -195,6 +198,54 @@ def flag_text(flag: Mapping[str, Any]) -> str:
     """
     detail = flag.get("detail") or _FLAGS.get(flag["flag"])
     return ": ".join(visible(part) for part in (flag["flag"].replace("_", " "), detail) if part)
+
+
+def further_sentences(summary: Mapping[str, Any]) -> list[str]:
+    """Say what failures, further objectives, costs and time have to tell.
+
+    Example:
+        >>> further_sentences({"flags": [], "failure_rates": {"text": "4 of 9 ended runs failed."}})
+        ['4 of 9 ended runs failed.']
+    """
+    flags = {flag["flag"] for flag in summary["flags"]}
+    names = ["failure_rates", "cost", "over_time", "precision"]
+    names[1:1] = ["better_half"] if "outlier_dominated" in flags else []
+    sections = [summary.get(name) or {} for name in names]
+    sentences = [visible(section["text"]) for section in sections if section.get("text")]
+    others = summary.get("objectives") or {"list": []}
+    sentences += [_objective_sentence(other) for other in others["list"]]
+    points = (summary.get("next_points") or {"points": []})["points"]
+    if points:
+        named = "; ".join(values_text(point) for point in points[:_NAMED_POINTS])
+        sentences.append(f"Worth running next: {named}.")
+    return sentences
+
+
+def left_out_sentences(summary: Mapping[str, Any]) -> list[str]:
+    """Say which hyperparameters are left out, together where it is for one reason.
+
+    Example:
+        >>> why = "looks like a result"
+        >>> left_out_sentences({"dropped": [{"name": name, "reason": why} for name in "ab"]})
+        ['left out: a, b: looks like a result']
+    """
+    by_reason: dict[str, list[str]] = {}
+    for item in summary["dropped"]:
+        by_reason.setdefault(visible(item["reason"]), []).append(visible(item["name"]))
+    return [f"left out: {', '.join(names)}: {reason}" for reason, names in by_reason.items()]
+
+
+def _objective_sentence(other: Mapping[str, Any]) -> str:
+    mains = [part for part in other["components"] if part["kind"] == "main" and part["share"]]
+    head = f"{visible(other['metric'])}, {direction_text(other['direction'])}"
+    best = f"best mean {number(other['best']['mean'])} ({values_text(other['best']['values'])})"
+    if not mains:
+        return f"{head}: nothing is seen to explain it; {best}."
+    top = mains[0]
+    seen = "" if top["significant"] else ", which may be chance"
+    return (
+        f"{head}: {visible(top['component'])} explains most ({share(top['share'])}){seen}; {best}."
+    )
 
 
 def best_sentence(summary: Mapping[str, Any]) -> str | None:

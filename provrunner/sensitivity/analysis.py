@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from provrunner.sensitivity.advice import Need, runs_for_effect, runs_for_noise
 from provrunner.sensitivity.anova import Fit, fit_model
-from provrunner.sensitivity.basis import Floats, contrasts
-from provrunner.sensitivity.compare import Curve, curve_of
-from provrunner.sensitivity.components import Component, variance_components
+from provrunner.sensitivity.basis import Floats
+from provrunner.sensitivity.compare import Curve, curve_from, curve_of
+from provrunner.sensitivity.components import Component, process_components, variance_components
 from provrunner.sensitivity.design import Design
+from provrunner.sensitivity.gaussian import fit_process
 from provrunner.sensitivity.noise import Noise, find_noise
+from provrunner.sensitivity.search import choose_surface
+from provrunner.sensitivity.trust import Trust, trust_in
+
+PROCESS_MARGIN = 0.05
+"""A Gaussian process takes over where its PRESS R² is better by more than this."""
+
+LARGE_DF = 1e6
+"""Degrees of freedom of a posterior, whose scale is taken as known."""
 
 __all__ = ["Analysis", "analyse", "interaction_table"]
 
@@ -27,6 +36,8 @@ class Analysis:
         curves: one a factor.
         needs: more runs for an effect of one sigma, one a factor; None where it cannot be said.
         noise_need: more runs that would make the noise estimable; None when it is, or cannot be.
+        trust: in the model; None when nothing can be concluded.
+        method: `linear_model`, or `gaussian_process` where shares and curves are one's.
     """
 
     design: Design
@@ -37,6 +48,8 @@ class Analysis:
     curves: tuple[Curve, ...]
     needs: tuple[Need | None, ...]
     noise_need: Need | None
+    trust: Trust | None = None
+    method: str = "linear_model"
 
     @property
     def is_constant(self) -> bool:
@@ -64,14 +77,16 @@ def analyse(design: Design, y: Floats) -> Analysis:
     """
     positions = range(len(design.factors))
     needs: tuple[Need | None, ...] = tuple(None for _ in positions)
-    fit = fit_model(design, y) if design.factors else None
     is_constant = bool(y.size > 0 and np.ptp(y) == 0)
+    if design.is_scattered and design.is_conclusive and not is_constant:
+        design = choose_surface(design, y)
+    fit = fit_model(design, y) if design.factors and design.residual_df >= 0 else None
     if fit is None or not design.is_conclusive or is_constant:
         curves = tuple(curve_of(design, fit, None, i) for i in positions) if fit else ()
         need = None if is_constant else runs_for_noise(design)
         return Analysis(design, y, fit, None, (), curves, needs, need)
     noise = find_noise(design, fit, y)
-    return Analysis(
+    analysis = Analysis(
         design=design,
         y=y,
         fit=fit,
@@ -79,9 +94,29 @@ def analyse(design: Design, y: Floats) -> Analysis:
         components=_sorted(variance_components(design, fit, noise, y)),
         curves=tuple(curve_of(design, fit, noise.error, i) for i in positions),
         needs=tuple(runs_for_effect(design, fit, i) for i in positions)
-        if design.is_replicated
+        if design.is_replicated and not design.is_scattered
         else needs,
         noise_need=None if design.is_replicated else runs_for_noise(design),
+        trust=trust_in(design, fit, y, noise.error.inflation),
+    )
+    return _better_surface(analysis)
+
+
+def _better_surface(analysis: Analysis) -> Analysis:
+    """Take shares and curves from a Gaussian process where it predicts clearly better."""
+    known = None if analysis.trust is None else analysis.trust.press_r2
+    if not analysis.design.is_scattered or known is None or known > 1 - PROCESS_MARGIN:
+        return analysis
+    process = fit_process(analysis.design, analysis.y, max(known, 0.0) + PROCESS_MARGIN)
+    if process is None or analysis.trust is None:
+        return analysis
+    pairs = zip(analysis.design.factors, process.curves, strict=True)
+    return replace(
+        analysis,
+        components=_sorted(process_components(analysis.design, analysis.components, process)),
+        curves=tuple(curve_from(*curve, LARGE_DF, factor) for factor, curve in pairs),
+        trust=replace(analysis.trust, press_r2=process.press_r2),
+        method="gaussian_process",
     )
 
 
@@ -93,9 +128,11 @@ def interaction_table(analysis: Analysis, first: int, second: int) -> Floats | N
     """
     if analysis.fit is None or analysis.noise is None or (first, second) not in analysis.fit.spans:
         return None
-    a, b = (contrasts(len(analysis.design.factors[i].levels)) for i in (first, second))
-    b_pair = analysis.fit.coefficients[analysis.fit.spans[(first, second)]]
-    return np.asarray(a @ b_pair.reshape(a.shape[1], b.shape[1]) @ b.T)
+    sizes = [len(analysis.design.factors[i].levels) for i in (first, second)]
+    codes = [position.ravel() for position in np.indices(sizes)]
+    columns = analysis.design.term_at((first, second), codes)
+    fitted = columns @ analysis.fit.coefficients[analysis.fit.spans[(first, second)]]
+    return np.asarray(fitted.reshape(sizes))
 
 
 def _sorted(parts: tuple[Component, ...]) -> tuple[Component, ...]:

@@ -14,6 +14,10 @@ from provrunner.sensitivity.design import Design, Term
 __all__ = ["ErrorTerm", "Fit", "TermTest", "component_test", "covariance", "fit_model", "holm"]
 
 
+MANY_ROWS = 2000
+"""Above this, coefficients come from the normal equations."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Fit:
     """A least-squares fit.
@@ -60,14 +64,19 @@ class ErrorTerm:
     Attributes:
         variance: of one run.
         df: its degrees of freedom.
-        weights: each run's own variance by HC3 when variances differ, else None.
+        weights: each run's own variance by HC2 or HC3 when variances differ, else None.
         groups: trial of each run, for the degrees of freedom of sums of `weights`.
+        freedom: degrees of freedom of each trial's own variance.
+        inflation: what tests and intervals take the variance times, where a model was chosen that
+            leaves small residuals.
     """
 
     variance: float
     df: int
     weights: Floats | None = None
     groups: Ints | None = None
+    freedom: Floats | None = None
+    inflation: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,19 +112,34 @@ def fit_model(design: Design, y: Floats) -> Fit:
     stops = np.cumsum([block.shape[1] for block in blocks])
     spans = [slice(int(a), int(b)) for a, b in pairwise(stops)]
     matrix = np.hstack(blocks)
-    q, r = np.linalg.qr(matrix)
-    inverse_r = np.linalg.inv(r)
-    coefficients = inverse_r @ (q.T @ y)
+    inverse, projection, leverage = _solve(matrix)
+    coefficients = projection @ y
     return Fit(
         coefficients=coefficients,
-        inverse=inverse_r @ inverse_r.T,
-        projection=inverse_r @ q.T,
-        leverage=np.minimum((q**2).sum(axis=1), 1.0),
+        inverse=inverse,
+        projection=projection,
+        leverage=leverage,
         residuals=y - matrix @ coefficients,
         spans=dict(zip(design.terms, spans[1:], strict=True)),
         seeds=spans[0],
         floor=rounding_floor(y),
     )
+
+
+def _solve(matrix: Floats) -> tuple[Floats, Floats, Floats]:
+    """Return `(X'X)^-1`, `(X'X)^-1 X'` and the leverages.
+
+    Many rows of an orthonormal basis are nearly orthogonal, so that normal equations lose nothing
+    there and take a fraction of the time of an orthogonal decomposition.
+    """
+    if matrix.shape[0] > MANY_ROWS:
+        inverse = np.asarray(np.linalg.inv(matrix.T @ matrix), dtype=np.float64)
+        projection = np.asarray(inverse @ matrix.T)
+        return inverse, projection, np.minimum((projection * matrix.T).sum(axis=0), 1.0)
+    q, r = np.linalg.qr(matrix)
+    inverse_r = np.linalg.inv(r)
+    projection = inverse_r @ q.T
+    return inverse_r @ inverse_r.T, projection, np.minimum((q**2).sum(axis=1), 1.0)
 
 
 def rounding_floor(y: Floats) -> float:
@@ -126,25 +150,32 @@ def rounding_floor(y: Floats) -> float:
 def covariance(fit: Fit, error: ErrorTerm, rows: Floats) -> tuple[Floats, float]:
     """Return the covariance of contrasts `rows @ coefficients`, with its degrees of freedom.
 
-    Classical with one variance. With HC3 weights (MacKinnon and White 1985) the degrees of freedom
-    of its trace are Satterthwaite's (1946) over the trials' own variances; a trial's only run has
-    the common one.
+    Classical with one variance. With weights that differ (MacKinnon and White 1985) the degrees of
+    freedom of its trace are Satterthwaite's (1946) over the trials' own variances.
 
     Args:
         fit: whose coefficients the contrasts are of.
         error: the variance of one run.
         rows: (contrasts, coefficients).
     """
-    if error.weights is None or error.groups is None:
-        return error.variance * (rows @ fit.inverse @ rows.T), float(error.df)
-    linear = rows @ fit.projection
-    table = np.asarray((linear * error.weights) @ linear.T)
-    parts = (linear**2).sum(axis=0) * error.weights
-    by_trial = np.bincount(error.groups, parts)
-    own = np.bincount(error.groups, 1 - fit.leverage)
-    is_fitted = (np.bincount(error.groups) == 1) | (own < 1e-6)
-    freedom = np.where(is_fitted, error.df, own)
-    spread = float((by_trial**2 / freedom).sum())
+    if error.weights is None or error.groups is None or error.freedom is None:
+        unit = error.variance * error.inflation
+        return unit * (rows @ fit.inverse @ rows.T), float(error.df)
+    return weighted_covariance(error, rows @ fit.projection)
+
+
+def weighted_covariance(error: ErrorTerm, linear: Floats) -> tuple[Floats, float]:
+    """Return the covariance of sums of runs of different variances, and its degrees of freedom.
+
+    Args:
+        error: with weights.
+        linear: (contrasts, n_runs) what each run counts in each sum.
+    """
+    if error.weights is None or error.groups is None or error.freedom is None:
+        return error.variance * error.inflation * (linear @ linear.T), float(error.df)
+    table = np.asarray((linear * error.weights) @ linear.T) * error.inflation
+    by_trial = np.bincount(error.groups, (linear**2).sum(axis=0) * error.weights)
+    spread = float((by_trial**2 / error.freedom).sum())
     df = float(by_trial.sum()) ** 2 / spread if spread > 0 else float(error.df)
     return table, min(max(df, 1.0), float(error.df))
 
@@ -153,9 +184,9 @@ def component_test(fit: Fit, error: ErrorTerm, span: slice) -> TermTest:
     """Estimate and test the component that a span of coefficients makes.
 
     `V = sum(b^2) - s^2 tr(C)`, unbiased. With one variance the test is Wald's type III F. With
-    unequal ones it is the ANOVA-type statistic `sum(b^2) / tr(C)` on the HC3 covariance with Box's
+    unequal ones it is the ANOVA-type statistic `sum(b^2) / tr(C)` on their covariance with Box's
     degrees of freedom (Brunner, Dette and Munk 1997), which holds its level where Wald's does not:
-    with few runs a trial, HC3's inverse is too noisy.
+    with few runs a trial, the covariance's inverse is too noisy.
     """
     b = fit.coefficients[span]
     squares = float(b @ b)
@@ -170,7 +201,7 @@ def component_test(fit: Fit, error: ErrorTerm, span: slice) -> TermTest:
     ratio = squares / scale
     if error.weights is None:
         df1 = float(b.size)
-        f = float(b @ np.linalg.solve(inverse, b)) / b.size / error.variance
+        f = float(b @ np.linalg.solve(inverse, b)) / b.size / (error.variance * error.inflation)
     else:
         df1, f = scale**2 / float((table**2).sum()), ratio
     p = float(special.fdtrc(df1, df2, f))
@@ -179,8 +210,9 @@ def component_test(fit: Fit, error: ErrorTerm, span: slice) -> TermTest:
 
 def _covariance_of_span(fit: Fit, error: ErrorTerm, span: slice) -> tuple[Floats, float]:
     if error.weights is None:
-        return error.variance * fit.inverse[span, span], float(error.df)
-    return covariance(fit, error, fit.rows(span))
+        unit = error.variance * error.inflation
+        return unit * fit.inverse[span, span], float(error.df)
+    return weighted_covariance(error, fit.projection[span])
 
 
 def holm(p: list[float]) -> list[float]:

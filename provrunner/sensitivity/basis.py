@@ -9,7 +9,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["confounded", "contrasts", "dummies", "products"]
+__all__ = ["confounded", "contrasts", "dummies", "group_means", "legendre", "products"]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.intp]
@@ -44,6 +44,40 @@ def dummies(codes: Ints, levels: int) -> Floats:
     table = np.zeros((codes.size, levels))
     table[np.arange(codes.size), codes] = 1.0
     return table
+
+
+def legendre(unit: Floats, degree: int) -> Floats:
+    """Return Legendre polynomials of degrees 1 to `degree`, orthonormal under the uniform measure.
+
+    Args:
+        unit: (n,) positions in a range, 0 at its lower end and 1 at its upper one.
+        degree: the highest; 0 gives no column.
+
+    Returns:
+        (n, degree) float64; over the unit interval columns have mean 0, mean square 1 and mean
+        product 0.
+
+    Example:
+        >>> legendre(np.array([0.0, 0.5, 1.0]), 2).round(3).tolist()
+        [[-1.732, 2.236], [0.0, -1.118], [1.732, 2.236]]
+    """
+    x = 2.0 * np.asarray(unit, dtype=np.float64) - 1.0
+    table = np.polynomial.legendre.legvander(x, degree)[:, 1:]
+    return np.asarray(table * np.sqrt(2.0 * np.arange(1, degree + 1) + 1.0))
+
+
+def group_means(table: Floats, groups: Ints) -> Floats:
+    """Return the mean of a table's rows by group, one row a group.
+
+    Example:
+        >>> group_means(np.array([[1.0], [3.0], [5.0]]), np.array([0, 0, 1])).tolist()
+        [[2.0], [5.0]]
+    """
+    counts = np.bincount(groups)
+    sums = [np.bincount(groups, column) for column in table.T]
+    return (
+        np.asarray(np.stack(sums, axis=1) / counts[:, None]) if sums else np.zeros((counts.size, 0))
+    )
 
 
 def products(blocks: Sequence[Floats]) -> Floats:

@@ -5,14 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from scipy import special
 
 from provrunner.sensitivity.anova import ErrorTerm, Fit, covariance
-from provrunner.sensitivity.basis import Floats, contrasts
+from provrunner.sensitivity.basis import Floats
 from provrunner.sensitivity.design import Design
+from provrunner.sensitivity.factors import Factor
 from provrunner.sensitivity.intervals import Estimate
 from provrunner.sensitivity.quantiles import dunnett_critical, student_critical, tukey_critical
 
-__all__ = ["Curve", "curve_of"]
+__all__ = ["Curve", "curve_from", "curve_of"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -49,29 +51,52 @@ def curve_of(design: Design, fit: Fit, error: ErrorTerm | None, position: int) -
     """
     factor = design.factors[position]
     span = fit.spans[(position,)]
-    rows = contrasts(len(factor.levels)) @ fit.rows(span)
+    rows = factor.at_levels[:, : factor.df] @ fit.rows(span)
     rows[:, 0] = 1.0
     means = rows @ fit.coefficients
-    best = int(np.argmin(means))
     if error is None:
-        return Curve(means, None, None, best, tuple(means == means[best]), None)
+        return _means_only(means)
     table, _ = covariance(fit, error, rows)
     df = covariance(fit, error, fit.rows(span))[1]
+    return curve_from(means, table, df, factor)
+
+
+def curve_from(means: Floats, table: Floats, df: float, factor: Factor) -> Curve:
+    """Return a marginal curve from its means and their covariance.
+
+    Args:
+        means: (levels,).
+        table: (levels, levels).
+        df: degrees of freedom of the covariance.
+        factor: whose curve it is.
+    """
+    best = int(np.argmin(means))
     half_widths = student_critical(df) * np.sqrt(np.maximum(table.diagonal(), 0.0))
-    gain = None if factor.default is None else gain_over(means, table, df, factor.default)
-    as_good = confidence_set(means, table, df)
-    return Curve(means, half_widths, effect_range(means, table, df), best, as_good, gain)
+    gain = None
+    rank = factor.df if factor.axis is not None else means.size - 1
+    if factor.default is not None and means.size > 1:
+        gain = gain_over(means, table, df, factor.default, rank=rank)
+    as_good = confidence_set(means, table, df, rank=rank)
+    effect = effect_range(means, table, df, rank=rank)
+    return Curve(means, half_widths, effect, best, as_good, gain)
 
 
-def effect_range(means: Floats, table: Floats, df: float) -> Estimate:
+def _means_only(means: Floats) -> Curve:
+    best = int(np.argmin(means))
+    return Curve(means, None, None, best, tuple(means == means[best]), None)
+
+
+def effect_range(means: Floats, table: Floats, df: float, *, rank: int | None = None) -> Estimate:
     """Return the largest difference of two means with a 95 % interval.
 
-    All true differences lie within Tukey and Kramer's limits at once, and so does the largest.
+    All true differences lie within Tukey and Kramer's limits at once, and so does the largest. So
+    they do within Scheffé's (1953), which are closer for many means of few coefficients.
 
     Args:
         means: (levels,).
         table: covariance of the means.
         df: its degrees of freedom.
+        rank: coefficients that the means are made of; None is one fewer than means.
 
     Example:
         >>> e = effect_range(np.array([0.0, 1.0]), np.eye(2) / 8, 10.0)
@@ -79,12 +104,15 @@ def effect_range(means: Floats, table: Floats, df: float) -> Estimate:
         (1.0, 0.0, 2.114)
     """
     differences = np.abs(means[:, None] - means)
-    width = tukey_critical(means.size, df) / np.sqrt(2) * standard_errors(table)
+    critical = min(tukey_critical(means.size, df) / np.sqrt(2), _scheffe(means, df, rank))
+    width = critical * standard_errors(table)
     low = max(float((differences - width).max()), 0.0)
     return Estimate(float(differences.max()), low, float((differences + width).max()))
 
 
-def confidence_set(means: Floats, table: Floats, df: float) -> tuple[bool, ...]:
+def confidence_set(
+    means: Floats, table: Floats, df: float, *, rank: int | None = None
+) -> tuple[bool, ...]:
     """Tell which levels may be the best one, with 95 % confidence (Hsu 1984).
 
     A level is out where another one's mean is lower by more than Dunnett's one-sided limit. That
@@ -97,14 +125,16 @@ def confidence_set(means: Floats, table: Floats, df: float) -> tuple[bool, ...]:
     errors = standard_errors(table)
     inside = []
     for i in range(means.size):
-        critical = _dunnett(table, i, df, sides=1)
+        critical = min(_dunnett(table, i, df, sides=1), _scheffe(means, df, rank))
         inside.append(
             bool((means[i] - means <= critical * errors[i] + 1e-15 * abs(means[i])).all())
         )
     return tuple(inside)
 
 
-def gain_over(means: Floats, table: Floats, df: float, default: int) -> Estimate:
+def gain_over(
+    means: Floats, table: Floats, df: float, default: int, *, rank: int | None = None
+) -> Estimate:
     """Return what the default loses against the best level, with a 95 % interval.
 
     Dunnett's two-sided limits with the default as control hold for all levels at once, so that the
@@ -112,7 +142,8 @@ def gain_over(means: Floats, table: Floats, df: float, default: int) -> Estimate
     """
     losses = means[default] - means
     others = np.arange(means.size) != default
-    width = (_dunnett(table, default, df, sides=2) * standard_errors(table)[default])[others]
+    critical = min(_dunnett(table, default, df, sides=2), _scheffe(means, df, rank))
+    width = (critical * standard_errors(table)[default])[others]
     low = max(float((losses[others] - width).max()), 0.0)
     high = max(float((losses[others] + width).max()), 0.0)
     return Estimate(float(losses.max()), low, high)
@@ -122,6 +153,12 @@ def standard_errors(table: Floats) -> Floats:
     """Return the standard error of every difference of two means from their covariance."""
     diagonal = table.diagonal()
     return np.sqrt(np.maximum(diagonal[:, None] + diagonal - 2 * table, 0.0))
+
+
+def _scheffe(means: Floats, df: float, rank: int | None) -> float:
+    """Return Scheffé's critical value for all contrasts of means of so many coefficients."""
+    size = means.size - 1 if rank is None else rank
+    return float(np.sqrt(size * special.fdtri(size, df, 0.95)))
 
 
 def _dunnett(table: Floats, control: int, df: float, *, sides: int) -> float:

@@ -9,13 +9,17 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+from threadpoolctl import threadpool_limits
 
 from provrunner.schema import RunStatus
 from provrunner.sensitivity.analysis import Analysis, analyse, interaction_table
 from provrunner.sensitivity.components import Component
 from provrunner.sensitivity.findings import Finding, find_all
 from provrunner.sensitivity.flags import count_statuses, raise_flags
+from provrunner.sensitivity.noise import within_residuals
 from provrunner.sensitivity.sample import Sample, draw_sample
+from provrunner.sensitivity.sections import build_sections
+from provrunner.sensitivity.spread import noise_by_level
 from provrunner.sensitivity.study import Study
 from provrunner.sensitivity.texts import advise, describe_design, seconds_per_run, write_verdicts
 from provrunner.sensitivity.trials import Run, Trial, is_failure, seeds_per_trial
@@ -29,18 +33,35 @@ _DIGITS = 12
 
 # What the logs hold and nothing computed: these stay as they are.
 _SEEN = frozenset(
-    {"as_good", "default", "level", "level_a", "level_b", "levels", "objective", "values"}
+    {
+        "as_good",
+        "default",
+        "level",
+        "level_a",
+        "level_b",
+        "levels",
+        "noisiest",
+        "objective",
+        "points",
+        "values",
+        "within_sigma",
+    }
 )
 
 Json = dict[str, Any]
 
 
-def build_document(table: pa.Table, study: Study) -> Json:
+def build_document(table: pa.Table, study: Study, epochs: pa.Table | None = None) -> Json:
     """Analyse a sweep's runs; see `build_summary`.
 
     Computed numbers keep twelve significant digits, so that the last bits of a linear algebra
     library do not show; levels and objectives are as logged; unknown ones are None.
     """
+    with threadpool_limits(1):  # tables this small are slower on many, and their last bits differ
+        return _build(table, study, epochs)
+
+
+def _build(table: pa.Table, study: Study, epochs: pa.Table | None) -> Json:
     sample = draw_sample(table, study)
     analysis = analyse(sample.design, sample.y)
     findings = find_all(analysis)
@@ -62,7 +83,7 @@ def build_document(table: pa.Table, study: Study) -> Json:
         "statuses": count_statuses(sample.runs),
         "components": [_component(sample, analysis, part) for part in analysis.components],
         "noise": _noise(sample, analysis),
-        "parameters": [_parameter(sample, found) for found in findings],
+        "parameters": [_parameter(sample, analysis, found) for found in findings],
         "marginals": [row for found in findings for row in _marginals(sample, found)],
         "interactions": _interactions(sample, analysis),
         "best": None if winner is None else _best(sample, analysis, winner),
@@ -72,6 +93,7 @@ def build_document(table: pa.Table, study: Study) -> Json:
         "flags": [{"flag": item.flag, "detail": item.detail} for item in flags],
         "advice": advise(analysis, findings, seconds_per_run(sample)),
         "verdicts": write_verdicts(sample, analysis, findings, winner),
+        **build_sections(sample, analysis, findings, epochs),
     }
     rounded: Json = _clean(document)
     return rounded
@@ -144,8 +166,9 @@ def _noise(sample: Sample, analysis: Analysis) -> Json:
     }
 
 
-def _parameter(sample: Sample, found: Finding) -> Json:
+def _parameter(sample: Sample, analysis: Analysis, found: Finding) -> Json:
     factor = found.factor
+    axis = factor.axis
     text = describe_finding(
         found, n_runs=len(sample.analysed), seconds_per_run=seconds_per_run(sample)
     )
@@ -160,12 +183,31 @@ def _parameter(sample: Sample, found: Finding) -> Json:
         "worth_tuning": found.worth_tuning,
         "not_excluded": found.not_excluded,
         "verdict": text,
+        "range": None if axis is None else [axis.span.low, axis.span.high],
+        "coverage": None if axis is None else axis.coverage,
+        "within_sigma": list(found.within_sigma),
+        **_noise_ratio(analysis, found),
     }
+
+
+def _noise_ratio(analysis: Analysis, found: Finding) -> Json:
+    """Say how much noisier one level is than another; unknown without replicates."""
+    unknown = {"noise_ratio": None, "noisiest": None}
+    if analysis.noise is None or analysis.noise.variance is None:
+        return unknown
+    within = within_residuals(analysis.design, analysis.y)
+    position = next(i for i, f in enumerate(analysis.design.factors) if f.name == found.factor.name)
+    by_level = noise_by_level(analysis.design, within, position)
+    known = by_level[~np.isnan(by_level)]
+    if known.size < 2 or not known.min() > 0:
+        return unknown
+    noisiest = found.factor.levels[int(np.nanargmax(by_level))]
+    return {"noise_ratio": float(known.max() / known.min()), "noisiest": noisiest}
 
 
 def _marginals(sample: Sample, found: Finding) -> list[Json]:
     curve, factor = found.curve, found.factor
-    counts = np.bincount(factor.codes, minlength=len(factor.levels))
+    counts = np.bincount(factor.codes, minlength=len(factor.levels))  # null may come after the last
     rows = []
     for i, level in enumerate(factor.levels):
         mean = sample.study.sign * float(curve.means[i])
@@ -188,9 +230,11 @@ def _marginals(sample: Sample, found: Finding) -> list[Json]:
 
 
 def _interactions(sample: Sample, analysis: Analysis) -> list[Json]:
-    factors = sample.design.factors
+    factors = analysis.design.factors
     rows = []
     for i, j in combinations(range(len(factors)), 2):
+        if analysis.design.is_scattered and (i, j) not in analysis.design.terms:
+            continue
         fitted = interaction_table(analysis, i, j)
         for a, b in np.ndindex(len(factors[i].levels), len(factors[j].levels)):
             inside = sample.y[(factors[i].codes == a) & (factors[j].codes == b)]

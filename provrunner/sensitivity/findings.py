@@ -64,6 +64,15 @@ class Finding:
         return self.curve.effect.high
 
     @property
+    def within_sigma(self) -> tuple[Any, ...]:
+        """The levels whose marginal mean is within one sigma of the best; none without a sigma."""
+        if self.sigma is None or self.main is None:
+            return ()
+        limit = float(self.curve.means.min()) + self.sigma
+        pairs = zip(self.factor.levels, self.curve.means, strict=True)
+        return tuple(level for level, mean in pairs if mean <= limit)
+
+    @property
     def worth_tuning(self) -> str:
         """Whether tuning it pays.
 

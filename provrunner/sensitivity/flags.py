@@ -10,11 +10,16 @@ import numpy as np
 
 from provrunner.schema import RunStatus
 from provrunner.sensitivity.analysis import Analysis
+from provrunner.sensitivity.basis import Floats
 from provrunner.sensitivity.design import MIN_DF, MIN_RUNS, Design
-from provrunner.sensitivity.numbers import format_level, format_list
+from provrunner.sensitivity.numbers import format_list
 from provrunner.sensitivity.trials import Run
+from provrunner.sensitivity.verdict import short_level
 
-__all__ = ["Flag", "raise_flags"]
+__all__ = ["Flag", "count_statuses", "is_outlier_dominated", "raise_flags"]
+
+OUTLIER_SHARE = 0.95
+"""The worst third of normal runs holds 0.49 of all squared distances to the median."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +52,7 @@ def raise_flags(
         if len(factor.parameters) > 1
     ]
     found += _spread(analysis)
+    found += _trust(analysis)
     if reruns:
         found.append(Flag("reruns_collapsed", f"{reruns} bit-identical reruns are counted once"))
     pruned = sum(run.status == RunStatus.PRUNED for run in runs)
@@ -71,6 +77,11 @@ def _why_not(design: Design) -> str:
     if design.n_runs < MIN_RUNS:
         runs = "run" if design.n_runs == 1 else "runs"
         return f"{design.n_runs} finished {runs}, at least {MIN_RUNS} are needed"
+    if design.is_scattered and 2 * design.model_size > design.n_cells:
+        return (
+            f"{design.n_cells} points for {design.model_size} coefficients, at least "
+            f"{2 * design.model_size} are needed"
+        )
     if not design.factors:
         return "no hyperparameter varies"
     df = max(design.residual_df, design.pure_df)
@@ -86,10 +97,9 @@ def _noise(analysis: Analysis, seeds_have_no_effect: bool) -> list[Flag]:
             )
         )
     if analysis.noise is not None and analysis.noise.variance is None:
-        detail = (
-            "too few trials have a second seed: what the effects leave is 'unresolved', noise or "
-            "not; p-values are conservative"
-        )
+        detail = "too few trials have a second seed: what the effects leave is 'unresolved'"
+        if not analysis.design.is_scattered:
+            detail = f"{detail}; p-values are conservative"
         found.append(Flag("noise_not_estimable", detail))
     return found
 
@@ -103,6 +113,11 @@ def _shape(design: Design) -> list[Flag]:
         names = format_list([design.term_name(term) for term in design.dropped_terms])
         detail = f"too few combinations were run for {names}"
         found.append(Flag("interactions_not_estimable", detail))
+    if design.kind == "adaptive":
+        detail = "later points were placed in view of earlier results: there are no p-values"
+        found.append(Flag("adaptive", detail))
+    if design.is_scattered:
+        return found
     if design.kind == "partial_grid" or not design.is_balanced:
         found.append(Flag("unbalanced", _balance(design)))
     return found
@@ -126,10 +141,47 @@ def _spread(analysis: Analysis) -> list[Flag]:
         return []
     factor = analysis.design.factors[spread.factor]
     detail = (
-        f"the noise differs between levels of {factor.name} (Brown-Forsythe p = {spread.p:.2g}); "
-        f"noisiest at {format_level(factor.levels[spread.level])}: robust tests are used"
+        f"the noise differs between levels of {factor.name} (p = {spread.p:.2g}); "
+        f"noisiest at {short_level(factor.levels[spread.level])}: robust tests are used"
     )
     return [Flag("heteroscedastic", detail)]
+
+
+def _trust(analysis: Analysis) -> list[Flag]:
+    found = []
+    trust = analysis.trust
+    if analysis.design.is_scattered and trust is not None and trust.level == "low":
+        detail = (
+            f"the fitted surface predicts {trust.press_r2:.0%} of the variance of unseen runs"
+            if trust.press_r2 is not None and trust.press_r2 > 0
+            else "the fitted surface predicts unseen runs no better than their mean"
+        )
+        found.append(Flag("low_trust", detail))
+    # one factor at a time, most runs share most levels: any effect is of a few runs
+    if analysis.design.kind != "one_at_a_time" and is_outlier_dominated(analysis.y):
+        detail = (
+            "the worst third of the runs makes up almost all variance: what explains the rest is "
+            "told for the better half"
+        )
+        found.append(Flag("outlier_dominated", detail))
+    return found
+
+
+def is_outlier_dominated(y: Floats) -> bool:
+    """Tell whether the worst third of the runs holds 95 % of all squared distances to the median.
+
+    Args:
+        y: objective, lower is better.
+
+    Example:
+        >>> is_outlier_dominated(np.array([1.0, 2, 3, 4, 5, 6, 7, 100]))
+        True
+    """
+    if y.size < MIN_RUNS:
+        return False
+    squares = (np.sort(y) - np.median(y)) ** 2
+    worst = float(squares[-(y.size // 3) :].sum())
+    return bool(worst > OUTLIER_SHARE * squares.sum() > 0)
 
 
 def count_statuses(runs: Sequence[Run]) -> dict[str, int]:

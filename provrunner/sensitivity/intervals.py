@@ -102,6 +102,9 @@ def noise_interval(signal: Estimate, seed: Estimate, noise: Estimate) -> tuple[f
         return _share(noise.value, signal.high), _share(noise.value, signal.low)
     a, b = max(signal.value, 0.0), max(seed.value, 0.0)
     low = max(a + b - math.hypot(a - min(signal.low, a), b - min(seed.low, b)), 0.0)
+    if signal.low <= 0 and seed.low <= 0:
+        # neither is seen: adding limits would exclude that nothing but noise exists
+        low = 0.0
     high = a + b + math.hypot(max(signal.high, a) - a, max(seed.high, b) - b)
     above, below = share_interval(Estimate(a + b, low, high), noise)
     return 1 - below, 1 - above

@@ -22,16 +22,24 @@ class Parameter:
         scale: `log` or `linear` for numbers, `categorical` for the rest.
         default: what the composed configuration holds without the sweep. None is unknown, unless
             None is one of the levels.
+        low: lower end of the range that it was drawn from; None when levels were declared.
+        high: upper end of that range.
     """
 
     name: str
     levels: tuple[Any, ...]
     scale: str = "categorical"
     default: Any = None
+    low: float | None = None
+    high: float | None = None
 
     def __post_init__(self) -> None:
-        """Refuse an unknown scale."""
+        """Refuse an unknown scale and a range that is none."""
         _check_choice("scale", self.scale, _SCALES)
+        if self.low is not None and self.high is not None and not self.low < self.high:
+            raise ValueError(
+                f"{self.name} has the range {self.low} to {self.high}; expected low < high"
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +53,9 @@ class Study:
         seeds: `common` when all trials share their seeds (a block in the analysis), else
             `independent`.
         planned: runs that the sweep promised.
+        design: how the sweep says that its points were chosen, such as `random`, `sobol` or `tpe`;
+            empty when nothing is known, and then their order is looked at.
+        others: further objectives, as names of columns and directions.
     """
 
     name: str
@@ -53,10 +64,13 @@ class Study:
     parameters: tuple[Parameter, ...]
     seeds: str = "common"
     planned: int = 0
+    design: str = ""
+    others: tuple[tuple[str, str], ...] = ()
 
     def __post_init__(self) -> None:
         """Refuse an unknown direction or kind of seeds."""
-        _check_choice("direction", self.direction, _DIRECTIONS)
+        for direction in (self.direction, *(other for _, other in self.others)):
+            _check_choice("direction", direction, _DIRECTIONS)
         _check_choice("seeds", self.seeds, _SEEDS)
 
     @property

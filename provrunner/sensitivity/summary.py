@@ -57,7 +57,7 @@ class Summary:
         return frame
 
 
-def build_summary(runs: pa.Table, study: Study) -> Summary:
+def build_summary(runs: pa.Table, study: Study, *, epochs: pa.Table | None = None) -> Summary:
     """Analyse a sweep's runs.
 
     Args:
@@ -66,6 +66,8 @@ def build_summary(runs: pa.Table, study: Study) -> Summary:
             there are any. Only finished runs with a finite objective enter the analysis; all are
             counted.
         study: what the sweep declared.
+        epochs: the objective's metric through training, for the shares over time; columns run,
+            epoch and value, one row a run and epoch.
 
     Raises:
         ValueError: a column is missing.
@@ -80,4 +82,4 @@ def build_summary(runs: pa.Table, study: Study) -> Summary:
     """
     from provrunner.sensitivity.document import build_document
 
-    return Summary(build_document(runs, study))
+    return Summary(build_document(runs, study, epochs))

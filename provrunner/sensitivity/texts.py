@@ -29,6 +29,8 @@ _KINDS = {
     "full_grid": "full grid of {sizes} levels",
     "one_at_a_time": "one hyperparameter at a time, {sizes} levels",
     "partial_grid": "{cells} combinations of {sizes} levels",
+    "random": "{cells} points in {axes}",
+    "adaptive": "{cells} points in {axes}, placed in view of earlier results",
 }
 
 
@@ -42,7 +44,8 @@ def describe_design(sample: Sample) -> str:
     """Say what design the analysed runs make up."""
     design = sample.design
     sizes = " × ".join(str(len(factor.levels)) for factor in design.factors)
-    text = _KINDS[design.kind].format(sizes=sizes, cells=design.n_cells)
+    axes = _describe_axes(sample)
+    text = _KINDS[design.kind].format(sizes=sizes, cells=design.n_cells, axes=axes)
     counts = np.bincount(design.cells) if design.n_runs else np.zeros(1, dtype=np.intp)
     if counts.max() < 2:
         return text
@@ -50,6 +53,16 @@ def describe_design(sample: Sample) -> str:
         str(counts.max()) if counts.min() == counts.max() else f"{counts.min()} to {counts.max()}"
     )
     return f"{text}, {span} {'common seeds' if design.blocks is not None else 'seeds'} a trial"
+
+
+def _describe_axes(sample: Sample) -> str:
+    ranges = sum(factor.axis is not None for factor in sample.design.factors)
+    choices = [str(len(f.levels)) for f in sample.design.factors if f.axis is None]
+    parts = [f"{ranges} range{'' if ranges == 1 else 's'}"] if ranges else []
+    if choices:
+        word = "a choice" if len(choices) == 1 else f"{len(choices)} choices"
+        parts.append(f"{word} of {format_list(choices)} levels")
+    return format_list(parts)
 
 
 def advise(

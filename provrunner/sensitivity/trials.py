@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import pyarrow as pa
@@ -30,7 +30,12 @@ _NOT_FAILED = {RunStatus.PLANNED, RunStatus.RUNNING, RunStatus.PRUNED}
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One row of the table of runs, with its levels as the sweep declared them."""
+    """One row of the table of runs, with its levels as the sweep declared them.
+
+    Attributes:
+        others: further objectives by name.
+        key: what makes two runs the same trial: the name of every level.
+    """
 
     number: int
     run_id: str
@@ -42,11 +47,12 @@ class Run:
     epoch: int | None
     duration_s: float | None
     values: Mapping[str, Any]
+    others: Mapping[str, float | None] = field(default_factory=dict)
+    key: tuple[str, ...] = field(init=False)
 
-    @property
-    def key(self) -> tuple[str, ...]:
-        """What makes two runs the same trial: the name of every level."""
-        return tuple(level_key(value) for value in self.values.values())
+    def __post_init__(self) -> None:
+        """Name the trial once: tables of 10,000 runs ask for it 100,000 times."""
+        object.__setattr__(self, "key", tuple(map(level_key, self.values.values())))
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,11 +92,13 @@ def read_runs(table: pa.Table, study: Study) -> tuple[Run, ...]:
         ValueError: a column is missing.
     """
     names = [parameter.name for parameter in study.parameters]
-    missing = [c for c in ("run", "status", "objective", *names) if c not in table.column_names]
+    others = [metric for metric, _ in study.others]
+    wanted = ("run", "status", "objective", *names, *others)
+    missing = [column for column in wanted if column not in table.column_names]
     if missing:
         raise ValueError(f"the table of runs has no column {', '.join(map(repr, missing))}")
     lookups = {parameter.name: level_lookup(parameter.levels) for parameter in study.parameters}
-    runs = [_read_run(row, lookups) for row in table.to_pylist()]
+    runs = [_read_run(row, lookups, others) for row in table.to_pylist()]
     return tuple(sorted(runs, key=lambda run: (run.number, run.run_id, run.seed or 0, run.status)))
 
 
@@ -144,7 +152,9 @@ def seeds_per_trial(runs: Sequence[Run]) -> int:
     return max(Counter(key for key, _ in pairs).values(), default=0)
 
 
-def _read_run(row: Mapping[str, Any], lookups: Mapping[str, Mapping[str, Any]]) -> Run:
+def _read_run(
+    row: Mapping[str, Any], lookups: Mapping[str, Mapping[str, Any]], others: Sequence[str]
+) -> Run:
     values = {name: match_level(row[name], lookup) for name, lookup in lookups.items()}
     seed = row.get("seed")
     return Run(
@@ -158,4 +168,5 @@ def _read_run(row: Mapping[str, Any], lookups: Mapping[str, Mapping[str, Any]]) 
         epoch=row.get("objective_epoch"),
         duration_s=row.get("duration_s"),
         values=values,
+        others={metric: row[metric] for metric in others},
     )

@@ -21,10 +21,15 @@ __all__ = [
     "describe_finding",
     "describe_interaction",
     "describe_need",
+    "describe_runs",
     "describe_values",
     "describe_winner",
+    "short_level",
     "short_names",
 ]
+
+_LONGEST_LEVEL = 8
+"""Numbers that are longer were drawn, not written, and are shown to four digits."""
 
 
 def short_names(names: Sequence[str]) -> dict[str, str]:
@@ -46,9 +51,11 @@ def describe_values(values: Mapping[str, Any]) -> str:
     Example:
         >>> describe_values({"optimizer.lr": 0.01, "model.width": 64})
         'lr 0.01, width 64'
+        >>> describe_values({"optimizer.lr": 0.012345678})
+        'lr 0.01235'
     """
     names = short_names(tuple(values))
-    return ", ".join(f"{names[name]} {format_level(value)}" for name, value in values.items())
+    return ", ".join(f"{names[name]} {short_level(value)}" for name, value in values.items())
 
 
 def describe_finding(found: Finding, *, n_runs: int, seconds_per_run: float | None) -> str:
@@ -56,6 +63,8 @@ def describe_finding(found: Finding, *, n_runs: int, seconds_per_run: float | No
     name = found.factor.name
     if found.main is None:
         return f"{name}: no conclusion from {n_runs} {_plural('run', n_runs)}."
+    if found.main.p is None and found.main.share is not None:
+        return _describe_untested(found)
     if found.is_significant:
         parts = [_good_levels(found), _default_costs(found)]
         return f"{name} matters: {'; '.join(part for part in parts if part)}."
@@ -67,6 +76,23 @@ def describe_finding(found: Finding, *, n_runs: int, seconds_per_run: float | No
     limit = format_number(found.not_excluded or 0.0)
     sentence = f"{name}: no effect seen; one of up to {limit} is not excluded."
     return f"{sentence}{_need_of_one(found, seconds_per_run)}"
+
+
+def _describe_untested(found: Finding) -> str:
+    """Say what a factor explains where points were placed in view of earlier results."""
+    share = found.main.share if found.main is not None else None
+    name = found.factor.name
+    if share is None:
+        return f"{name}: no conclusion."
+    where = ""
+    if found.factor.axis is not None:
+        covered = found.factor.axis.coverage
+        where = f"; {covered:.0%} of its range was covered by three runs or more" * (covered < 1)
+    return (
+        f"{name} explains {share.value:.2f} of the variance ({share.low:.2f} to {share.high:.2f}), "
+        f"{short_level(found.best)} being best on average; there is no test, since points were "
+        f"placed in view of earlier results{where}."
+    )
 
 
 def describe_interaction(part: Component, names: Sequence[str]) -> str:
@@ -85,10 +111,20 @@ def describe_need(need: Need, seconds_per_run: float | None) -> str:
         >>> describe_need(Need(20, 5), 1.5)
         '20 more runs (about 30 s)'
     """
-    runs = f"{need.more_runs} more {_plural('run', need.more_runs)}"
+    return describe_runs(need.more_runs, seconds_per_run)
+
+
+def describe_runs(more_runs: int, seconds_per_run: float | None) -> str:
+    """Write a number of further runs with the time they take.
+
+    Example:
+        >>> describe_runs(1, None)
+        '1 more run'
+    """
+    runs = f"{more_runs} more {_plural('run', more_runs)}"
     if seconds_per_run is None:
         return runs
-    return f"{runs} (about {format_duration(need.more_runs * seconds_per_run)})"
+    return f"{runs} (about {format_duration(more_runs * seconds_per_run)})"
 
 
 def describe_winner(winner: Winner, sigma: float | None, *, n_trials: int) -> str:
@@ -110,6 +146,17 @@ def describe_winner(winner: Winner, sigma: float | None, *, n_trials: int) -> st
     return f"{head}; {_beats(winner)}."
 
 
+def short_level(value: Any) -> str:
+    """Write a level, one that was drawn and not written to four digits.
+
+    Example:
+        >>> short_level(0.012345678), short_level(0.00316), short_level("adam")
+        ('0.01235', '0.00316', 'adam')
+    """
+    text = format_level(value)
+    return f"{value:.4g}" if isinstance(value, float) and len(text) > _LONGEST_LEVEL else text
+
+
 def _beats(winner: Winner) -> str:
     if winner.better is None or winner.low is None or winner.difference is None:
         return "the noise between seeds is unknown, so that it may be luck"
@@ -121,12 +168,33 @@ def _beats(winner: Winner) -> str:
 
 def _good_levels(found: Finding) -> str:
     best = format_level(found.best)
+    if found.factor.axis is not None:
+        return _good_stretches(found)
     others = [format_level(level) for level in found.as_good if format_level(level) != best]
     if not others:
         return f"{best} is best"
     if len(others) == len(found.factor.levels) - 1:
         return f"{best} is best on average, though no level can be ruled out"
     return f"{format_list(others)} may be as good as the best value, {best}"
+
+
+def _good_stretches(found: Finding) -> str:
+    """Say which stretches of a range may be as good as the best point shown."""
+    good = [i for i, is_good in enumerate(found.curve.as_good) if is_good]
+    levels, best = found.factor.levels, short_level(found.best)
+    if len(good) == len(levels):
+        return f"{best} is best on average, though no value can be ruled out"
+    starts = [i for i in good if i - 1 not in good]
+    stops = [i for i in good if i + 1 not in good]
+    parts = [
+        short_level(levels[a])
+        if a == b
+        else f"{short_level(levels[a])} to {short_level(levels[b])}"
+        for a, b in zip(starts, stops, strict=True)
+    ]
+    if parts == [best]:
+        return f"{best} is best"
+    return f"{format_list(parts)} may be as good as the best value, {best}"
 
 
 def _default_costs(found: Finding) -> str:

@@ -121,7 +121,7 @@ def written(tmp_path_factory) -> Path:
 def files_of(folder: Path) -> dict[str, bytes]:
     derived = [folder / name for name in ("tables", "prov")]
     files = [file for part in derived for file in part.iterdir()]
-    files += [folder / name for name in ("summary.json", "summary.md", "report.html")]
+    files += [folder / name for name in ("summary.json", "summary.md", "next.yaml", "report.html")]
     return {str(file.relative_to(folder)): file.read_bytes() for file in files}
 
 
@@ -313,7 +313,7 @@ def test_the_same_logs_give_the_same_bytes(written, tmp_path):
     shutil.copytree(written, copy)
     for name in ("tables", "prov"):
         shutil.rmtree(copy / name)
-    for name in ("summary.json", "summary.md", "report.html"):
+    for name in ("summary.json", "summary.md", "next.yaml", "report.html"):
         (copy / name).unlink()
     code = f"import provrunner\nprint(*provrunner.open_sweep({str(copy)!r}).write(), sep='\\n')"
     done = subprocess.run(

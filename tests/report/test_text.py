@@ -28,6 +28,8 @@ note: unbalanced: one trial has 2 runs, the others 3
 optimizer.lr matters: 0.003 is as good as the best value, 0.01; the default 0.001 costs 0.11 ± 0.02.
 model.width: no effect seen; one of up to 0.06 is not excluded. 14 more runs (about 20 s) would tell.
 Best run 0015-46e2d722 (lr 0.01, width 64): 0.0960 at epoch 9; not better than the runner-up beyond seed noise.
+
+left out: model.depth: the same in all runs
 """
 
 

@@ -391,6 +391,8 @@ def test_json_has_sorted_keys_and_no_nan():
     assert set(document) == {
         "format", "sweep", "statuses", "components", "noise", "parameters", "marginals",
         "interactions", "best", "trials", "failures", "dropped", "flags", "advice", "verdicts",
+        "method", "trust", "failure_rates", "better_half", "cost", "objectives", "over_time",
+        "precision", "next_points",
     }  # fmt: skip
 
 
