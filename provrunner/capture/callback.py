@@ -8,6 +8,7 @@ import functools
 import multiprocessing
 import os
 import signal
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from multiprocessing.util import Finalize
@@ -94,6 +95,7 @@ class ProvenanceCallback(_Callback):
             self._recording.open(trainer, pl_module)
             self._close_at_exit()
             listen(self)
+            self._recording.guard.call(self._warn_of_another, trainer)
         self._recording.attach(trainer, pl_module, self)
         self._recording.watch.start("stage", _plain(stage))
 
@@ -242,6 +244,16 @@ class ProvenanceCallback(_Callback):
         self._recording.guard.call(self._recording.close, status, reason)
         atexit.unregister(self._close_at_exit_of_program)
         forget(self)
+
+    def _warn_of_another(self, trainer: Trainer) -> None:
+        ours = [item for item in trainer.callbacks if isinstance(item, ProvenanceCallback)]  # type: ignore[attr-defined]
+        if ours[0] is not self:
+            warnings.warn(
+                f"this Trainer has {len(ours)} ProvenanceCallbacks: each records the whole "
+                "training in a log of its own; remove all but one",
+                RuntimeWarning,
+                stacklevel=2,
+            )
 
     def _close_at_exit(self) -> None:
         self._pid = os.getpid()

@@ -13,6 +13,7 @@ __all__ = [
     "available_cores",
     "is_further_rank",
     "joined_run",
+    "may_be_further_rank",
     "next_run",
     "process_rank",
     "recorded_objective",
@@ -34,6 +35,9 @@ _NEXT = "PROVRUNNER_NEXT_RUN"
 
 _OFF = ("", "0", "false", "no", "off")
 _ON = ("1", "true", "yes", "on")
+
+# Where launchers put a process's place: torchrun, Lightning, Slurm, jsrun.
+_RANKS = ("RANK", "LOCAL_RANK", "NODE_RANK", "SLURM_PROCID", "JSM_NAMESPACE_RANK")
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +156,19 @@ def set_next_run(number: int, environ: MutableMapping[str, str] | None = None) -
 def is_further_rank(environ: Mapping[str, str] | None = None) -> bool:
     """Say whether a launcher started this process as another rank than the first."""
     return process_rank(environ)[0] > 0
+
+
+def may_be_further_rank(environ: Mapping[str, str] | None = None) -> bool:
+    """Say whether any launcher calls this process another one than the first.
+
+    Whether the processes work together only their process group can tell.
+
+    Example:
+        >>> may_be_further_rank({"NODE_RANK": "1"}), may_be_further_rank({"RANK": "0"})
+        (True, False)
+    """
+    environ = os.environ if environ is None else environ
+    return any(environ.get(name, "0") not in ("", "0") for name in _RANKS)
 
 
 def process_rank(environ: Mapping[str, str] | None = None) -> tuple[int, int]:

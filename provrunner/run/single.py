@@ -43,6 +43,7 @@ __all__ = [
     "create_single",
     "current_rank",
     "first_free",
+    "first_run",
     "share_sweep",
     "take_run",
 ]
@@ -119,9 +120,14 @@ def begin_run(make: Callable[[], Path], rank: int, *, seed: int | None = None) -
     if recorded is not None:
         return take_run(recorded, rank, seed=seed)
     sweep = make()
-    run = SingleRun(sweep, _id(0), seed)
+    run = first_run(sweep, seed=seed)
     run.folder.mkdir(exist_ok=True)
     return run
+
+
+def first_run(sweep: Path, *, seed: int | None = None) -> SingleRun:
+    """Return the run that a sweep of one has."""
+    return SingleRun(sweep, _id(0), seed)
 
 
 def share_sweep() -> Path:

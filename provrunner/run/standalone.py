@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from provrunner import capture
 from provrunner.capture import CaptureOptions
-from provrunner.compose.environment import process_rank, shared_folder
+from provrunner.compose.environment import process_rank, recorded_sweep
+from provrunner.log import ArrowSink
 from provrunner.plan import Objective
+from provrunner.run.agreement import SharedSink
 from provrunner.run.signals import StopListener
-from provrunner.run.single import begin_run, create_single
+from provrunner.run.single import begin_run, create_single, first_run, take_run
 from provrunner.schema import RunStatus
 
 if TYPE_CHECKING:
@@ -25,9 +29,7 @@ class ProvenanceCallback(capture.ProvenanceCallback):
     Give it to any Trainer of `lightning` or `pytorch_lightning`; fit, validate, test and predict
     of that Trainer go to one log, which is sealed when the program ends, when a stage raises, or by
     `close()`. Every verb of provrunner reads the result: `provrunner summary logs`.
-
-    Attributes:
-        folder: the sweep folder, `<folder>/<name>/<date_time>-<6 hex>/`.
+    All ranks of a distributed training write one folder.
     """
 
     def __init__(
@@ -53,14 +55,27 @@ class ProvenanceCallback(capture.ProvenanceCallback):
             LogError: the folder cannot be made.
         """
         target = Objective(objective, direction)
-        run = begin_run(
-            lambda: shared_folder(lambda: create_single(Path(folder), name, target)),
-            process_rank()[0],
-        )
-        self.folder = run.sweep
-        sink = run.make_sink()
-        super().__init__(sink, options=options, context=run.make_context())
-        self._listener = StopListener(self, sink.after_write)
+        self._sink: ArrowSink | SharedSink
+        recorded = recorded_sweep()
+        if recorded is None:
+            make = functools.partial(create_single, Path(folder), name, target)
+            self._sink = SharedSink(functools.partial(_begin, make), _make_sink)
+            # A further rank, which knows no folder yet, writes nothing that the context is for.
+            context = first_run(self._sink.folder or Path(folder)).make_context()
+        else:
+            run = take_run(recorded, process_rank()[0])
+            self._sink, context = run.make_sink(), run.make_context()
+        self._recorded = recorded
+        super().__init__(self._sink, options=options, context=context)
+        self._listener = StopListener(self, self._sink.after_write)
+
+    @property
+    def folder(self) -> Path | None:
+        """The sweep folder, `<folder>/<name>/<date_time>-<6 hex>/`.
+
+        A rank above zero knows it once its Trainer has called `setup`; before, it is None.
+        """
+        return self._sink.folder if isinstance(self._sink, SharedSink) else self._recorded
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         """Open the log, and seal it from now on when the program is stopped from outside."""
@@ -76,3 +91,11 @@ class ProvenanceCallback(capture.ProvenanceCallback):
         """
         super().close(status, reason)
         self._listener.leave()
+
+
+def _begin(make: Callable[[], Path]) -> Path:
+    return begin_run(make, 0).sweep
+
+
+def _make_sink(sweep: Path) -> ArrowSink:
+    return first_run(sweep).make_sink()

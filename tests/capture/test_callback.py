@@ -556,6 +556,17 @@ class _PicklableSink:
         pass
 
 
+def test_a_second_callback_of_a_trainer_is_warned_of_and_logs_the_same(
+    sink, callback, make_trainer, model, loaders
+):
+    other = type(sink)()
+    second = ProvenanceCallback(other)
+    with pytest.warns(RuntimeWarning, match="has 2 ProvenanceCallbacks: .* remove all but one"):
+        make_trainer(callback, second, max_epochs=1).fit(model, *loaders)
+    second.close()
+    assert [len(each.metrics("index")) for each in (sink, other)] == [4, 4]
+
+
 def test_a_loader_with_workers_writes_nothing_twice(sink, callback, make_trainer, model):
     samples = TensorDataset(torch.zeros(16, 4), torch.zeros(16, dtype=torch.long))
     loader = DataLoader(samples, 8, num_workers=1)

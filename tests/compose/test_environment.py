@@ -4,6 +4,7 @@ from provrunner.compose.environment import (
     JoinedRun,
     available_cores,
     joined_run,
+    may_be_further_rank,
     set_joined_run,
     shared_folder,
 )
@@ -40,3 +41,10 @@ def test_a_second_callback_of_the_same_process_gets_a_folder_of_its_own(tmp_path
     environ: dict[str, str] = {}
     shared_folder(lambda: tmp_path / "first", environ)
     assert shared_folder(lambda: tmp_path / "second", environ) == tmp_path / "second"
+
+
+def test_every_launchers_word_for_a_further_rank_is_known():
+    for name in ("RANK", "LOCAL_RANK", "NODE_RANK", "SLURM_PROCID", "JSM_NAMESPACE_RANK"):
+        assert may_be_further_rank({name: "1"})
+        assert not may_be_further_rank({name: "0"})
+    assert not may_be_further_rank({})
