@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import inspect
 from collections.abc import Iterator, Mapping, Sequence
+from fnmatch import fnmatchcase
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf, open_dict
@@ -46,12 +47,27 @@ def check_sweep(cfg: DictConfig, arguments: Sequence[str], plan: Plan) -> None:
     """
     with hydra_resolvable(cfg):
         check_settings(cfg)
+        _check_left_out(cfg, plan)
         _check_overrides(cfg, arguments)
         seen: set[str] = set()
         for point in _covering(plan):
             base = _base(cfg, arguments, plan, point)
             config = _with_values(base, arguments, plan, point)
             _check_built(config, base.get("hydra"), seen)
+
+
+def _check_left_out(cfg: DictConfig, plan: Plan) -> None:
+    """Check that what the sweep cannot do without is not left out of its files."""
+    needed = {axis.name: ("param", "swept") for axis in plan.hyperparameters}
+    needed[plan.objective.metric] = ("metric", "the objective")
+    for pattern in map(str, cfg.capture.exclude):
+        for name, (kind, role) in needed.items():
+            if fnmatchcase(name, pattern) or (kind == pattern and len(plan.points) > 1):
+                where = source_of("capture.exclude", cfg.get("hydra"))
+                raise ConfigError(
+                    f"{where}: capture.exclude: {pattern!r} leaves out {name}, which is {role}; "
+                    "a sweep cannot be read without it"
+                )
 
 
 def _check_overrides(cfg: DictConfig, arguments: Sequence[str]) -> None:

@@ -18,6 +18,7 @@ from provrunner.log import ArrowSink, run_folder
 from provrunner.plan import Plan
 from provrunner.redaction import redact_value
 from provrunner.run.build import build_data, build_module, build_trainer
+from provrunner.run.hidden import hidden_texts, hide_values, hide_words
 from provrunner.run.reads import ConfigReads
 from provrunner.run.seeding import seed_run
 from provrunner.run.signals import Stopped, raise_on_stop
@@ -74,7 +75,7 @@ def _execute(spec: RunSpec, folder: Path, *, reraise: bool = False) -> RunStatus
             if reraise:
                 raise
             return RunStatus.FAILED
-        status, reason = _verdict(spec.plan, metrics)
+        status, reason = _verdict(spec.plan, metrics, _options(spec.config))
         callback.close(status, reason)
         return status
 
@@ -102,12 +103,15 @@ def _best_checkpoint(trainer: Trainer) -> str | None:
     return getattr(trainer.checkpoint_callback, "best_model_path", None) or None
 
 
-def _verdict(plan: Plan, metrics: Mapping[str, float]) -> tuple[RunStatus, str | None]:
+def _verdict(
+    plan: Plan, metrics: Mapping[str, float], options: CaptureOptions
+) -> tuple[RunStatus, str | None]:
     """Judge a fit that ended by itself: a sweep cannot use an objective that is no number."""
     objective = plan.objective.metric
     if objective not in metrics:
         if len(plan.points) == 1:
             return RunStatus.FINISHED, None
+        metrics = {name: metrics[name] for name in metrics if options.keeps("metric", name)}
         known = ", ".join(sorted(metrics)) or "nothing"
         reason = f"objective '{objective}' was never logged{nearest(objective, metrics)} ({known})"
         return RunStatus.FAILED, reason
@@ -117,9 +121,10 @@ def _verdict(plan: Plan, metrics: Mapping[str, float]) -> tuple[RunStatus, str |
 
 
 def _write_config(folder: Path, spec: RunSpec) -> None:
+    left_out = spec.config.capture.exclude
     resolved = redact_value("", OmegaConf.to_container(spec.config, resolve=True))
-    (folder / "config.yaml").write_text(OmegaConf.to_yaml(resolved))
-    words = [redact_override(word) for word in spec.overrides]
+    (folder / "config.yaml").write_text(OmegaConf.to_yaml(hide_values(resolved, left_out)))
+    words = hide_words(map(redact_override, spec.overrides), left_out)
     (folder / "overrides.yaml").write_text(OmegaConf.to_yaml(words))
 
 
@@ -141,5 +146,6 @@ def _context(spec: RunSpec, folder: Path) -> RunContext:
         config=tuple(Leaf(leaf.name, leaf.value, leaf.origin, leaf.source) for leaf in spec.leaves),
         reason=spec.config.reason,
         folder=folder,
+        secrets=hidden_texts(spec.leaves, spec.config.capture.exclude),
         owns_end=True,
     )

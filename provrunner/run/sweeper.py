@@ -10,7 +10,7 @@ from pathlib import Path
 
 from hydra.core.plugins import Plugins
 from hydra.types import HydraContext, TaskFunction
-from omegaconf import DictConfig, open_dict, read_write
+from omegaconf import DictConfig, ListConfig, OmegaConf, open_dict, read_write
 
 from provrunner.compose import build_plan, check_sweep, job_overrides
 from provrunner.log import (
@@ -22,6 +22,7 @@ from provrunner.log import (
 )
 from provrunner.log.liveness import write_owner
 from provrunner.plan import Plan
+from provrunner.run.hidden import hide_words
 from provrunner.run.signals import Stopped, raise_on_stop
 from provrunner.run.words import redact_override
 from provrunner.schema import RunStatus
@@ -130,7 +131,8 @@ def launch_plan(
 def _draft(config: DictConfig, arguments: Sequence[str], now: datetime) -> Plan:
     """Plan a sweep that has no folder yet, and so no id."""
     created = now.isoformat(timespec="seconds").replace("+00:00", "Z")
-    return build_plan(config, arguments, sweep_id="", created=created, command=_command(arguments))
+    command = _command(arguments, _left_out(config))
+    return build_plan(config, arguments, sweep_id="", created=created, command=command)
 
 
 def make_folder(config: DictConfig, name: str, now: datetime) -> Path:
@@ -148,5 +150,12 @@ def _statuses(folder: Path, plan: Plan) -> Mapping[RunStatus, int]:
     return Counter(run_status(run_folder(folder, point.run_id))[0] for point in plan.points)
 
 
-def _command(arguments: Sequence[str]) -> tuple[str, ...]:
-    return ("python", "-m", "provrunner", *(redact_override(word) for word in arguments))
+def _left_out(config: DictConfig) -> Sequence[str]:
+    """Return the patterns of what is in no file; none where they are yet to be refused."""
+    patterns = OmegaConf.select(config, "capture.exclude")
+    return [str(pattern) for pattern in patterns] if isinstance(patterns, ListConfig) else []
+
+
+def _command(arguments: Sequence[str], left_out: Sequence[str]) -> tuple[str, ...]:
+    words = hide_words(map(redact_override, arguments), left_out)
+    return ("python", "-m", "provrunner", *words)

@@ -32,6 +32,8 @@ WRONG = [
     (["+sweep=lr_grid", "sweep.objective.direction=minimise"], ["minimise", "minimize"]),
     (["+sweep=lr_grid", "sweep.replicates=0"], ["replicates", "0"]),
     (["+sweep=lr_grid", "sweep.replicate=3"], ["sweep.replicate", "sweep.replicates"]),
+    (["+sweep=lr_grid", "capture.exclude=[opt*]"], ["opt*", "optimizer.lr", "swept"]),
+    (["capture.exclude=[val/loss]"], ["val/loss", "objective"]),
     (["model._target_=provrunner.zoo.MPL"], ["provrunner.zoo.MPL"]),
     (["+model.widht=3"], ["widht", "width"]),
     (["data=table", "data.path=mesures.csv", "data.target=y"], ["mesures.csv", "measures.csv"]),

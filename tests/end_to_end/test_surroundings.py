@@ -131,6 +131,32 @@ def test_no_secret_of_environment_configuration_remote_or_patch_is_in_any_file(t
     assert "TOKEN" in patch.fetchall()[0][0]
 
 
+def test_what_is_excluded_is_in_no_file(tmp_path):
+    (tmp_path / "hidden_place.csv").write_text("a,b,y\n" + "1.5,2.5,3.5\n2.5,1.5,4.5\n" * 20)
+    words = [
+        *ONE,
+        "data=table", "data.path=hidden_place.csv", "data.target=y", "reason=hidden_purpose",
+        "capture.exclude=[data.path,reason,train/*,environment,layer,agent]",
+    ]  # fmt: skip
+    ended = subprocess.run(
+        command(*words), cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert ended.returncode == 0, ended.stderr
+    sweep = only_sweep(tmp_path)
+    lost = [b"hidden_place", b"hidden_purpose", b"train/loss", b"aiohttp", b"network.0"]
+    found = {
+        (path.relative_to(sweep).as_posix(), word)
+        for path, data in everything(sweep)
+        for word in lost
+        if word in data
+    }
+    assert found == set()
+    kinds = {
+        row[0] for row in provrunner.open_sweep(sweep).sql("select kind from events").fetchall()
+    }
+    assert kinds.isdisjoint({"environment", "layer", "agent"})
+
+
 def rank_process(sweep_cwd, rank):
     """The process of a rank, once it has logged a step."""
 
