@@ -153,6 +153,7 @@ EVENT_KINDS: Mapping[str, Mapping[str, str]] = {
         "features": "list[int] | null: shape of one sample",
         "classes": "int | null",
         "type": "str: class path of the data module or data set",
+        "reason": "str | null: why the digest is unknown",
     },
     "split": {
         "dataset": "str: subject of its data set",
@@ -161,12 +162,13 @@ EVENT_KINDS: Mapping[str, Mapping[str, str]] = {
         "index_digest": "str | null: sha256 of the samples' sorted indices in the data set",
         "seed": "int | null",
         "classes": "dict[str, int] | null: samples a class",
-        "overlap": "dict[str, int] | null: samples shared with each other split",
+        "overlap": "dict[str, int] | null: samples that each split described before holds as well",
+        "reason": "str | null: why the digest is unknown",
     },
     "transform": {
         "position": "int: order of application, from 0",
         "params": "dict",
-        "split": "str | null: split it was fitted on",
+        "split": "str | null: split it was fitted on, or that it is applied to",
         "n_in": "int | null",
         "n_out": "int | null",
         "changed": "int | null: values or rows altered",

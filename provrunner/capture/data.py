@@ -11,6 +11,7 @@ import numpy as np
 from provrunner.capture.digests import ArrayContent, content_of, index_digest
 from provrunner.capture.loaded import is_instance, is_tensor
 from provrunner.capture.recorder import json_value, type_path
+from provrunner.capture.transforms import applied_transforms
 
 __all__ = ["DataDescriber", "Part"]
 
@@ -58,6 +59,7 @@ class DataDescriber:
         self._names: dict[int, str] = {}
         self._kept: list[object] = []
         self._digests: dict[str, str] = {}
+        self._samples: dict[str, np.ndarray | None] = {}
         self._parts: dict[str, Part] = {}
         self._told = False
 
@@ -87,7 +89,8 @@ class DataDescriber:
         name = str(dataset.get("name") or type(self._datamodule).__name__)
         fields = ("digest", "size", "features", "classes")
         data = {field: dataset.get(field) for field in fields}
-        yield "dataset", name, {**data, "type": type_path(self._datamodule)}
+        reason = None if data["digest"] else "provenance() tells none"
+        yield "dataset", name, {**data, "type": type_path(self._datamodule), "reason": reason}
         for split, told_split in (told.get("splits") or {}).items():
             part = _told_part(name, told_split)
             yield "split", split, self._split_data(split, part)
@@ -112,6 +115,9 @@ class DataDescriber:
             seed=seed if isinstance(seed, int) else None,
         )
         yield "split", split, self._split_data(split, part)
+        for position, (name, params) in enumerate(applied_transforms(dataset)):
+            told = {"name": name, "params": params, "split": split}
+            yield "transform", *_transform(position, told)
 
     def _new_name(self, base: object, split: str) -> str:
         told = getattr(self._datamodule, "dataset_name", None)
@@ -133,13 +139,14 @@ class DataDescriber:
             "features": content.features if content else None,
             "classes": None if labels is None else len(np.unique(labels)),
             "type": type_path(base),
+            "reason": self._why_no_digest(content),
         }
 
     def _split_data(self, split: str, part: Part) -> dict[str, Any]:
         overlap = {
             other: shared
             for other, before in self._parts.items()
-            if (shared := _shared(part, before)) is not None
+            if (shared := self._shared(part, before)) is not None
         }
         self._parts[split] = part
         indices = part.indices
@@ -153,12 +160,13 @@ class DataDescriber:
             "seed": part.seed,
             "classes": _class_counts(part.labels),
             "overlap": overlap or None,
+            "reason": self._why_no_digest(part.content),
         }
 
     def _digest(
         self, name: str, content: ArrayContent | None, indices: np.ndarray | None = None
     ) -> str | None:
-        if content is None or (self._limit is not None and content.size_bytes > self._limit):
+        if content is None or self._is_too_large(content):
             return None
         if indices is not None:
             return content.digest(indices)
@@ -166,6 +174,33 @@ class DataDescriber:
         if name not in self._digests:
             self._digests[name] = content.digest()
         return self._digests[name]
+
+    def _is_too_large(self, content: ArrayContent) -> bool:
+        return self._limit is not None and content.size_bytes > self._limit
+
+    def _why_no_digest(self, content: ArrayContent | None) -> str | None:
+        if content is None:
+            return "its content is no array in this process's memory"
+        if self._limit is None or not self._is_too_large(content):
+            return None
+        size, limit = (round(number / 2**20) for number in (content.size_bytes, self._limit))
+        return f"its content of {size} MiB is more than {limit} MiB; level full has no limit"
+
+    def _shared(self, part: Part, other: Part) -> int | None:
+        """Count the samples of a split that another one holds as well; None when unknown."""
+        if part.dataset == other.dataset:
+            return _shared_indices(part, other)
+        ours, theirs = self._sample_digests(part), self._sample_digests(other)
+        return None if ours is None or theirs is None else int(np.isin(ours, theirs).sum())
+
+    def _sample_digests(self, part: Part) -> np.ndarray | None:
+        content = part.content
+        if content is None or self._is_too_large(content):
+            return None
+        if part.dataset not in self._samples:
+            self._samples[part.dataset] = content.sample_digests()
+        digests = self._samples[part.dataset]
+        return digests if digests is None or part.indices is None else digests[part.indices]
 
 
 def _told_part(dataset: str, told: Mapping[str, Any]) -> Part:
@@ -256,10 +291,8 @@ def _class_counts(labels: np.ndarray | None) -> dict[str, int] | None:
     return {str(value): int(count) for value, count in zip(values, counts, strict=True)}
 
 
-def _shared(part: Part, other: Part) -> int | None:
+def _shared_indices(part: Part, other: Part) -> int | None:
     """Count the samples of two splits of one data set that are the same; None when unknown."""
-    if part.dataset != other.dataset:
-        return None
     if part.indices is None or other.indices is None:
         # A split without indices is the whole data set, when its content is known.
         whole, rest = (part, other) if part.indices is None else (other, part)

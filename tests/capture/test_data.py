@@ -1,3 +1,4 @@
+import functools
 import hashlib
 
 import numpy as np
@@ -55,7 +56,27 @@ def test_data_sets_of_their_own_have_names_of_their_own(dataset):
     events = described({"train": DataLoader(dataset), "val": DataLoader(other)})
     assert list(events["dataset"]) == ["TensorDataset", "TensorDataset/val"]
     assert events["split"]["val"]["dataset"] == "TensorDataset/val"
+    assert events["split"]["val"]["overlap"] == {"train": 0}
+
+
+def test_samples_that_two_data_sets_share_are_found(dataset):
+    samples, labels = dataset.tensors
+    again = TensorDataset(samples[[7, 1, 7, 2]], labels[[7, 1, 7, 0]])
+    events = described({"train": DataLoader(Subset(dataset, range(8))), "val": DataLoader(again)})
+    # the fourth sample has another label
+    assert events["split"]["val"]["overlap"] == {"train": 3}
+
+
+def test_data_sets_that_nobody_can_compare_have_no_overlap(dataset):
+    class Unknown(Dataset):
+        def __len__(self):
+            return 5
+
+    events = described({"train": DataLoader(dataset), "val": DataLoader(Unknown())})
     assert events["split"]["val"]["overlap"] is None
+    loaders = {"train": DataLoader(dataset), "val": DataLoader(TensorDataset(*dataset.tensors))}
+    large = described(loaders, limit_bytes=9)
+    assert large["split"]["val"]["overlap"] is None
 
 
 def test_a_user_dataset_is_never_asked_for_a_sample():
@@ -98,8 +119,54 @@ def test_data_and_targets_attributes_are_known():
 
 
 def test_large_content_gets_no_digest_but_its_sizes(dataset):
-    data = described({"train": DataLoader(dataset)}, limit_bytes=100)["dataset"]["TensorDataset"]
-    assert (data["digest"], data["size"]) == (None, 10)
+    samples = TensorDataset(torch.zeros(10, 1 << 18))
+    data = described({"train": DataLoader(samples)}, limit_bytes=2 << 20)["dataset"]
+    assert data["TensorDataset"] == {
+        "digest": None,
+        "size": 10,
+        "features": [1 << 18],
+        "classes": None,
+        "type": "torch.utils.data.dataset.TensorDataset",
+        "reason": "its content of 10 MiB is more than 2 MiB; level full has no limit",
+    }
+    assert described({"train": DataLoader(dataset)})["split"]["train"]["reason"] is None
+
+
+def test_the_transforms_of_a_data_set_are_read_in_order_and_none_is_applied(dataset):
+    class Compose:
+        def __init__(self, transforms):
+            self.transforms = transforms
+
+    class Crop:
+        def __init__(self, size, fill=0):
+            self.size, self.fill, self._cache = size, fill, []
+
+        def __call__(self, sample):
+            raise AssertionError
+
+    class Images(Dataset):
+        def __init__(self, transform, target_transform=None):
+            self.transform, self.target_transform = transform, target_transform
+
+        def __len__(self):
+            return 3
+
+    flip = functools.partial(torch.flip, dims=(0,))
+    whole = Images(Compose([Crop((8, 8)), torch.nn.Sequential(torch.nn.Dropout(0.5)), flip]))
+    train, val = Subset(whole, [0, 1]), Images(None, torch.nn.functional.one_hot)
+    found = [
+        (name, data["position"], data["split"], data["params"])
+        for kind, name, data in DataDescriber(None).describe(
+            {"train": DataLoader(train), "val": DataLoader(val), "test": DataLoader(dataset)}
+        )
+        if kind == "transform"
+    ]
+    assert found == [
+        ("Crop", 0, "train", {"size": [8, 8], "fill": 0}),
+        ("Dropout", 1, "train", {"p": 0.5, "inplace": False}),
+        ("flip", 2, "train", {"dims": [0]}),
+        ("one_hot", 0, "val", {}),
+    ]
 
 
 def test_loader_settings_are_read(dataset):
