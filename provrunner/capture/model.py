@@ -11,13 +11,21 @@ from torch import nn
 from provrunner.capture.recorder import json_value, type_path
 from provrunner.ids import canonical_json, digest
 
-__all__ = ["ShapeProbe", "architecture_hash", "describe_layers", "describe_model"]
+__all__ = [
+    "ShapeProbe",
+    "architecture_hash",
+    "describe_layers",
+    "describe_model",
+    "loss_settings",
+]
 
 # What shapes the computation besides class and weights; a dropout rate is a hyperparameter instead.
 _STRUCTURE = ("kernel_size", "stride", "padding", "dilation", "groups", "output_size")
 
 # In evaluation these take a fused path unless a hook is on them: hooks would change their rounding.
 _FUSED = (nn.MultiheadAttention, nn.TransformerEncoder, nn.TransformerEncoderLayer)
+
+_LONGEST_LIST = 64
 
 _LOSS_NAMES = ("loss", "loss_fn", "criterion", "loss_function")
 
@@ -91,13 +99,35 @@ def describe_layers(
 def describe_model(model: nn.Module) -> dict[str, Any]:
     """Return the data of a `model` event."""
     weights = list(model.parameters())
+    losses = _losses(model)
     return {
         "type": type_path(model),
         "architecture_hash": architecture_hash(model),
         "parameters": sum(_size(weight) for weight in weights),
         "trainable": sum(_size(weight) for weight in weights if weight.requires_grad),
-        "loss": _loss(model),
+        "loss": type_path(losses[0]) if losses else None,
     }
+
+
+def loss_settings(model: nn.Module) -> Iterator[tuple[str, Any]]:
+    """Yield the name and value of the settings of each loss that a model holds.
+
+    Settings are named `loss.reduction`; `loss.1.reduction` where there are several losses. Weights
+    of classes are among them where there are few and they lie on the CPU.
+
+    Example:
+        >>> settings = dict(loss_settings(nn.Sequential(nn.HuberLoss(delta=2.0))))
+        >>> settings["loss.type"], settings["loss.delta"]
+        ('torch.nn.modules.loss.HuberLoss', 2.0)
+    """
+    losses = _losses(model)
+    for number, loss in enumerate(losses):
+        prefix = "loss" if len(losses) == 1 else f"loss.{number}"
+        yield f"{prefix}.type", type_path(loss)
+        if isinstance(loss, nn.Module):
+            for name, value in {**vars(loss), **dict(loss.named_buffers(recurse=False))}.items():
+                if _is_setting(name, value):
+                    yield f"{prefix}.{name}", value
 
 
 def architecture_hash(model: nn.Module) -> str:
@@ -166,12 +196,18 @@ def _shape(value: Any) -> list[int | None] | None:
     return None
 
 
-def _loss(model: nn.Module) -> str | None:
-    for module in model.modules():
-        if isinstance(module, nn.modules.loss._Loss):
-            return type_path(module)
-    for name in _LOSS_NAMES:
-        held = getattr(model, name, None)
-        if callable(held) and not hasattr(held, "__self__"):
-            return type_path(held)
-    return None
+def _is_setting(name: str, value: object) -> bool:
+    if isinstance(value, torch.Tensor):
+        return value.is_cpu and value.numel() <= _LONGEST_LIST
+    is_plain = isinstance(value, bool | int | float | str | type(None))
+    return is_plain and not name.startswith("_") and name != "training"
+
+
+def _losses(model: nn.Module) -> list[Any]:
+    found: list[Any] = [
+        module for module in model.modules() if isinstance(module, nn.modules.loss._Loss)
+    ]
+    if found:
+        return found
+    held = (getattr(model, name, None) for name in _LOSS_NAMES)
+    return [loss for loss in held if callable(loss) and not hasattr(loss, "__self__")][:1]

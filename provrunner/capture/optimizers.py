@@ -127,7 +127,7 @@ class OptimizerWatch:
         for scheduler in [config.scheduler for config in self._configs]:
             if getattr(scheduler, "optimizer", None) is not group.optimizer:
                 continue
-            if key == "lr" and _last_lr(scheduler, group.index) == new:
+            if key == "lr" and _may_have_set(scheduler, group.index, new):
                 plateau = isinstance(scheduler, torch.optim.lr_scheduler.ReduceLROnPlateau)
                 return ("reduce_on_plateau" if plateau else "scheduler"), type_path(scheduler)
             if key in {"momentum", "betas"} and getattr(scheduler, "cycle_momentum", False):
@@ -168,11 +168,12 @@ def _values(group: dict[str, Any], keys: tuple[str, ...]) -> tuple[Any, ...]:
     )
 
 
-def _last_lr(scheduler: object, index: int) -> float | None:
+def _may_have_set(scheduler: object, index: int, rate: Any) -> bool:
     rates = getattr(scheduler, "_last_lr", None)
-    if not isinstance(rates, list) or index >= len(rates):
-        return None
-    return float(rates[index])
+    if not isinstance(rates, list | tuple) or index >= len(rates):
+        # A scheduler that is none of torch's does not say what it set: nobody else is known.
+        return not isinstance(scheduler, torch.optim.lr_scheduler.LRScheduler)
+    return bool(rates[index] == rate)
 
 
 def _is_setting(key: str, value: object) -> bool:

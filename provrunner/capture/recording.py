@@ -14,7 +14,7 @@ from provrunner.capture.code import CodeReader
 from provrunner.capture.data import DataDescriber
 from provrunner.capture.guard import Guard
 from provrunner.capture.loggers import LoggerWatch
-from provrunner.capture.model import ShapeProbe, describe_layers, describe_model
+from provrunner.capture.model import ShapeProbe, describe_layers, describe_model, loss_settings
 from provrunner.capture.optimizers import OptimizerWatch, scheduler_settings
 from provrunner.capture.options import CaptureOptions, RunContext
 from provrunner.capture.recorder import Recorder
@@ -210,6 +210,8 @@ class Recording:
             return
         self._described = weakref.ref(model)
         self._pending_model = model
+        for name, value in loss_settings(model):
+            self.event("param", name, object_data(name, value))
         if self.recorder.keeps("layer"):
             self._shapes = ShapeProbe(model)
 

@@ -1,7 +1,13 @@
 import torch
 from torch import nn
 
-from provrunner.capture.model import ShapeProbe, architecture_hash, describe_layers, describe_model
+from provrunner.capture.model import (
+    ShapeProbe,
+    architecture_hash,
+    describe_layers,
+    describe_model,
+    loss_settings,
+)
 
 
 def probe(model, *inputs):
@@ -46,6 +52,23 @@ def test_losses_are_no_layers():
     model.criterion = nn.CrossEntropyLoss()
     assert list(dict(describe_layers(model, {}))) == ["0"]
     assert describe_model(model)["loss"] == "torch.nn.modules.loss.CrossEntropyLoss"
+
+
+def test_the_settings_of_each_loss_are_read():
+    model = nn.Sequential(nn.Linear(2, 2))
+    model.criterion = nn.CrossEntropyLoss(torch.tensor([1.0, 3.0]), label_smoothing=0.1)
+    assert dict(loss_settings(model)) == {
+        "loss.type": "torch.nn.modules.loss.CrossEntropyLoss",
+        "loss.reduction": "mean",
+        "loss.ignore_index": -100,
+        "loss.label_smoothing": 0.1,
+        "loss.weight": model.criterion.weight,
+    }
+    model.other = nn.L1Loss()
+    assert dict(loss_settings(model))["loss.1.reduction"] == "mean"
+    plain = nn.Sequential()
+    plain.loss_fn = nn.functional.mse_loss
+    assert dict(loss_settings(plain)) == {"loss.type": "torch.nn.functional.mse_loss"}
 
 
 def test_a_layer_that_no_batch_reached_has_unknown_shapes():

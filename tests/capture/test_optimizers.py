@@ -83,6 +83,18 @@ def test_momentum_that_a_cycle_changes_is_the_schedulers():
     assert causes == {"optimizer.lr": "scheduler", "optimizer.momentum": "scheduler"}
 
 
+def test_a_scheduler_of_another_kind_is_the_cause_where_nobody_else_is_known():
+    class Own:
+        def __init__(self, optimizer):
+            self.optimizer = optimizer
+
+    optimizer = torch.optim.SGD(weights(), lr=0.1)
+    watch = watched(optimizer, Own(optimizer))
+    optimizer.param_groups[0].update(lr=0.2, weight_decay=0.5)
+    causes = {change.name: change.cause for change in watch.changes()}
+    assert causes == {"optimizer.lr": "scheduler", "optimizer.weight_decay": "manual"}
+
+
 def test_a_rate_that_is_a_tensor_is_read_on_the_cpu():
     optimizer = torch.optim.Adam(weights(), lr=torch.tensor(0.5))
     watch = watched(optimizer)
