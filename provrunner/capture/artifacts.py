@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from provrunner.capture.hashing import BackgroundHash
 from provrunner.capture.wrapping import wrap_method
 from provrunner.ids import canonical_json, digest, file_digest
 
@@ -16,18 +18,39 @@ if TYPE_CHECKING:
 
 __all__ = ["CheckpointWatch"]
 
+_LARGE_BYTES = 16 << 20
+"""Hashing less takes a training loop some milliseconds; more is hashed beside it."""
+
+Emit = Callable[[str, str, dict[str, Any]], None]
+"""Is called with kind, subject and data of an event."""
+
 
 class CheckpointWatch:
     """Looks at the files a strategy handles: all of Lightning's checkpoints pass through there.
 
+    A large file is hashed in the background; its event follows with the time it was written.
+
     Args:
         folder: paths below it are written relative to it, others whole.
         emit: is called with kind, subject and data of each event.
+        emit_later: gives a function like `emit` whose events belong to this moment; it is called in
+            another thread.
+        keeps: says by name whether a metric may be written.
     """
 
-    def __init__(self, folder: Path, emit: Callable[[str, str, dict[str, Any]], None]) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        emit: Emit,
+        *,
+        emit_later: Callable[[], Emit] | None = None,
+        keeps: Callable[[str], bool] | None = None,
+    ) -> None:
         self._folder = folder.absolute()
         self._emit = emit
+        self._emit_later = emit_later or (lambda: emit)
+        self._keeps = keeps
+        self._hashes: dict[str, BackgroundHash] = {}
         self._digests: dict[str, str | None] = {}
         self._waiting: list[tuple[Path, dict[str, Any]]] = []
         self._strategy: object | None = None
@@ -51,7 +74,9 @@ class CheckpointWatch:
             self._saved(trainer, filepath)
 
         self._undo = [
-            wrap_method(self._strategy, "save_checkpoint", after=guard(saved)),
+            wrap_method(
+                self._strategy, "save_checkpoint", before=guard(self._saving), after=guard(saved)
+            ),
             wrap_method(self._strategy, "load_checkpoint", before=guard(self._loaded)),
             wrap_method(self._strategy, "remove_checkpoint", after=guard(self._removed)),
         ]
@@ -75,27 +100,54 @@ class CheckpointWatch:
         self._record(path, {"metric": metric, "value": value, "role": role})
 
     def settle(self) -> None:
-        """Record the files that were still being written when they were announced."""
+        """Record the files that were still being hashed, or written when they were announced."""
+        self._await_hashes()
         waiting, self._waiting = self._waiting, []
         for path, data in waiting:
             self._record(path, data)
 
+    def _saving(self, _checkpoint: object, filepath: str | Path, *_: Any, **__: Any) -> None:
+        # What is being hashed is about to be written over.
+        self._await_hash(self._name(Path(os.fspath(filepath))))
+
     def _saved(self, trainer: Trainer, filepath: str | Path) -> None:
-        if trainer.is_global_zero:
-            path = Path(os.fspath(filepath))
-            self._record(path, _reason_of(trainer, path))
+        if not trainer.is_global_zero:
+            return
+        path = Path(os.fspath(filepath))
+        reason = _reason_of(trainer, path)
+        if reason["metric"] and self._keeps is not None and not self._keeps(reason["metric"]):
+            reason |= {"metric": None, "value": None}
+        if _is_large(path):
+            emit = self._emit_later()
+            done = functools.partial(self._write, path, reason, emit)
+            self._hashes[self._name(path)] = BackgroundHash(path, done)
+        else:
+            self._record(path, reason)
 
     def _record(self, path: Path, data: dict[str, Any]) -> None:
-        sha256, size = _measure(path)
+        self._write(path, data, self._emit, *_measure(path))
+
+    def _write(
+        self, path: Path, data: dict[str, Any], emit: Emit, sha256: str | None, size: int
+    ) -> None:
         if sha256 is None:
-            # Asynchronous writers return before the file is there.
+            # Asynchronous writers return before the file is there, or whole.
             self._waiting.append((path, data))
             return
         name = self._name(path)
         self._digests[name] = sha256
-        self._emit("checkpoint", name, {"sha256": sha256, "size_bytes": size, **data})
+        emit("checkpoint", name, {"sha256": sha256, "size_bytes": size, **data})
+
+    def _await_hash(self, name: str) -> None:
+        if name in self._hashes:
+            self._hashes.pop(name).wait()
+
+    def _await_hashes(self) -> None:
+        for name in list(self._hashes):
+            self._await_hash(name)
 
     def _loaded(self, checkpoint_path: str | Path, *_: Any, **__: Any) -> None:
+        self._await_hashes()
         path = Path(os.fspath(checkpoint_path))
         sha256, _size = _measure(path)
         foreign = sha256 is None or sha256 not in self._digests.values()
@@ -103,6 +155,7 @@ class CheckpointWatch:
 
     def _removed(self, filepath: str | Path) -> None:
         name = self._name(Path(os.fspath(filepath)))
+        self._await_hash(name)
         if name in self._digests:
             self._emit("checkpoint_deleted", name, {"sha256": self._digests.pop(name)})
 
@@ -138,6 +191,12 @@ def _same(path: str | Path) -> str:
 
 def _number(score: Any) -> float | None:
     return None if score is None else float(score)
+
+
+def _is_large(path: Path) -> bool:
+    with contextlib.suppress(OSError):
+        return path.is_file() and path.stat().st_size >= _LARGE_BYTES
+    return False
 
 
 def _measure(path: Path) -> tuple[str | None, int]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import weakref
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +18,7 @@ from provrunner.capture.loggers import LoggerWatch
 from provrunner.capture.model import ShapeProbe, describe_layers, describe_model, loss_settings
 from provrunner.capture.optimizers import OptimizerWatch, scheduler_settings
 from provrunner.capture.options import CaptureOptions, RunContext
-from provrunner.capture.recorder import Recorder
+from provrunner.capture.recorder import Recorder, read_clocks
 from provrunner.capture.resources import overhead_data, read_resources
 from provrunner.capture.settings import hyperparameters, object_data, trainer_settings
 from provrunner.capture.sources import SourceFinder
@@ -83,7 +84,12 @@ class Recording:
         ):
             self.recorder.event(kind, subject, data)
         folder = self.context.folder or Path(trainer.default_root_dir)
-        self._checkpoints = CheckpointWatch(folder, self.event)
+        self._checkpoints = CheckpointWatch(
+            folder,
+            self.event,
+            emit_later=self._at_this_moment,
+            keeps=lambda name: self.recorder.keeps("metric", name),
+        )
         if self.recorder.keeps("source"):
             root = self.context.code_root or Path.cwd()
             self._sources = SourceFinder([root], text=self._options.level == "full")
@@ -170,6 +176,14 @@ class Recording:
     def _write_logged(self, name: str, value: object, step: int | None) -> None:
         if not self.watch.is_trial():
             self.watch.write_own(name, value, step)
+
+    def _at_this_moment(self) -> Callable[[str, str, Mapping[str, Any]], None]:
+        return functools.partial(
+            self.recorder.event,
+            step=self.watch.step,
+            epoch=self.watch.epoch,
+            moment=read_clocks(),
+        )
 
     def _report_failure(self, hook: str, error: Exception) -> None:
         data = {"error": f"{type(error).__name__}: {error}", "hook": hook}

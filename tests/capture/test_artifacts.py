@@ -2,9 +2,10 @@ import hashlib
 
 import lightning
 import pytest
+import torch
 from lightning.pytorch.callbacks import ModelCheckpoint
 
-from provrunner.capture import ProvenanceCallback, RunContext
+from provrunner.capture import CaptureOptions, ProvenanceCallback, RunContext, artifacts
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:The '.*_dataloader' does not have many workers"),
@@ -106,3 +107,65 @@ def test_a_checkpoint_saved_on_an_exception_comes_before_the_seal(
         make_trainer(callback, saving, enable_checkpointing=True).fit(Failing(), *loaders)
     assert [event.subject for event in sink.events("checkpoint")] == ["crash.ckpt"]
     assert sink.closed == ("failed", "ValueError: no")
+
+
+class Heavy(lightning.Callback):
+    """Makes each checkpoint of two numbers and so many bytes."""
+
+    def __init__(self, size_bytes):
+        self.size_bytes = size_bytes
+
+    def on_save_checkpoint(self, trainer, module, checkpoint):
+        checkpoint["ballast"] = torch.full((self.size_bytes,), trainer.current_epoch).byte()
+
+
+def test_large_checkpoints_are_hashed_beside_the_training(
+    sink, callback, make_trainer, model, loaders, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(artifacts, "_LARGE_BYTES", 100_000)
+    saving = ModelCheckpoint(tmp_path / "checkpoints", "{epoch}", save_last=True)
+    written = {}
+
+    class Witness(lightning.Callback):
+        def on_train_epoch_start(self, trainer, module):
+            for path in (tmp_path / "checkpoints").glob("*"):
+                content = path.read_bytes()
+                written[trainer.current_epoch - 1, path.name] = hashlib.sha256(content).hexdigest()
+
+    trainer = make_trainer(
+        callback, saving, Heavy(100_000), Witness(), enable_checkpointing=True, max_epochs=3
+    )
+    trainer.fit(model, *loaders)
+    events = sink.events("checkpoint")
+    kept = {
+        (event.epoch, event.subject.rpartition("/")[2]): event.data["sha256"] for event in events
+    }
+    assert len(kept) == 6
+    assert written.items() <= kept.items()
+    assert [(event.step, event.epoch) for event in events] == [
+        (3, 0), (3, 0), (7, 1), (7, 1), (11, 2), (11, 2),
+    ]  # fmt: skip
+    deleted = [event.subject for event in sink.events("checkpoint_deleted")]
+    assert deleted == ["checkpoints/epoch=0.ckpt", "checkpoints/epoch=1.ckpt"]
+
+
+def test_a_file_that_changed_while_it_was_hashed_is_hashed_again(tmp_path):
+    told = []
+    path = tmp_path / "a.ckpt"
+    path.write_bytes(b"whole")
+    watch = artifacts.CheckpointWatch(tmp_path, lambda *event: told.append(event))
+    watch._write(path, {"role": "last"}, watch._emit, None, 0)
+    assert told == []
+    watch.settle()
+    assert told[0][2]["sha256"] == hashlib.sha256(b"whole").hexdigest()
+
+
+def test_a_metric_that_is_excluded_is_not_named_by_a_checkpoint(
+    sink, make_trainer, model, loaders, tmp_path
+):
+    callback = ProvenanceCallback(sink, options=CaptureOptions(exclude=("val/*",)))
+    saving = ModelCheckpoint(tmp_path, "{epoch}", monitor="val/loss")
+    make_trainer(callback, saving, enable_checkpointing=True, max_epochs=1).fit(model, *loaders)
+    callback.close()
+    (event,) = sink.events("checkpoint")
+    assert (event.data["metric"], event.data["value"], event.data["role"]) == (None, None, "best")
