@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,35 +10,16 @@ import numpy as np
 from provrunner.capture.digests import ArrayContent, content_of, index_digest
 from provrunner.capture.loaded import is_instance, is_tensor
 from provrunner.capture.recorder import json_value, type_path
+from provrunner.capture.splits import Part, class_counts, shared_indices, told_part
 from provrunner.capture.transforms import applied_transforms
 
-__all__ = ["DataDescriber", "Part"]
+__all__ = ["DataDescriber"]
 
 _LARGEST_CONTENT = 64 << 20
-_MOST_CLASSES = 1000
 _TORCH_DATA = "torch.utils.data"
 
 Described = tuple[str, str, dict[str, Any]]
 """Kind, subject and data of an event."""
-
-
-@dataclass(frozen=True, slots=True)
-class Part:
-    """A split as it lies in its data set.
-
-    Attributes:
-        dataset: the subject of its data set.
-        indices: which samples, in order; None for all or when unknown.
-        content: the arrays of the data set, where they are known.
-        labels: one a sample of the split, where they are known.
-    """
-
-    dataset: str
-    size: int | None = None
-    indices: np.ndarray | None = None
-    content: ArrayContent | None = None
-    labels: np.ndarray | None = None
-    seed: int | None = None
 
 
 class DataDescriber:
@@ -62,6 +42,13 @@ class DataDescriber:
         self._samples: dict[str, np.ndarray | None] = {}
         self._parts: dict[str, Part] = {}
         self._told = False
+        self._shown: dict[str, tuple[object, dict[str, Any]]] = {}
+
+    def follow(self, datamodule: object | None) -> None:
+        """Take another trainer's data module; the splits described so far stay known."""
+        if datamodule is not self._datamodule:
+            self._datamodule = datamodule
+            self._told = False
 
     def describe(self, loaders: Mapping[str, Any]) -> Iterator[Described]:
         """Yield the events of the loaders of a stage.
@@ -75,8 +62,8 @@ class DataDescriber:
             self._told = True
             yield from self._from_provenance(told)
         for split, loader in _flat(loaders):
-            if told is None and split not in self._parts:
-                yield from self._from_loader(split, loader)
+            if told is None:
+                yield from self._from_loader(split, getattr(loader, "dataset", loader))
             yield "loader", split, _loader_data(loader)
 
     def _provenance(self) -> Mapping[str, Any] | None:
@@ -92,21 +79,37 @@ class DataDescriber:
         reason = None if data["digest"] else "provenance() tells none"
         yield "dataset", name, {**data, "type": type_path(self._datamodule), "reason": reason}
         for split, told_split in (told.get("splits") or {}).items():
-            part = _told_part(name, told_split)
+            part = told_part(name, told_split)
             yield "split", split, self._split_data(split, part)
         for position, transform in enumerate(told.get("transforms") or ()):
             yield "transform", *_transform(position, transform)
 
-    def _from_loader(self, split: str, loader: Any) -> Iterator[Described]:
-        dataset = getattr(loader, "dataset", loader)
+    def _from_loader(self, split: str, dataset: Any) -> Iterator[Described]:
+        before, told_before = self._shown.get(split, (None, None))
+        if dataset is before:
+            return
         base, indices = _unwrapped(dataset)
         content = content_of(base)
         if id(base) not in self._names:
-            name = self._new_name(base, split)
-            yield "dataset", name, self._dataset_data(name, base, content)
+            sha256 = None if content is None or self._is_too_large(content) else content.digest()
+            if not self._is_copy(base, sha256):
+                name = self._new_name(base, split, sha256)
+                yield "dataset", name, self._dataset_data(name, base, content)
+        told = self._split_data(split, self._part(dataset, base, indices, content))
+        self._shown[split] = dataset, told
+        # A loader that is made anew for each stage reads the same split.
+        if told != told_before:
+            yield "split", split, told
+            for position, (name, params) in enumerate(applied_transforms(dataset)):
+                step = {"name": name, "params": params, "split": split}
+                yield "transform", *_transform(position, step)
+
+    def _part(
+        self, dataset: Any, base: Any, indices: np.ndarray | None, content: ArrayContent | None
+    ) -> Part:
         seed = getattr(self._datamodule, "split_seed", None)
         labels = _labels(base, content)
-        part = Part(
+        return Part(
             dataset=self._names[id(base)],
             size=_length(dataset),
             indices=indices,
@@ -114,20 +117,31 @@ class DataDescriber:
             labels=labels if labels is None or indices is None else labels[indices],
             seed=seed if isinstance(seed, int) else None,
         )
-        yield "split", split, self._split_data(split, part)
-        for position, (name, params) in enumerate(applied_transforms(dataset)):
-            told = {"name": name, "params": params, "split": split}
-            yield "transform", *_transform(position, told)
 
-    def _new_name(self, base: object, split: str) -> str:
+    def _is_copy(self, base: object, sha256: str | None) -> bool:
+        """Say whether a data set has the content of one known before, and take it for that one."""
+        name = next((name for name, known in self._digests.items() if known == sha256), None)
+        if name is not None:
+            self._remember(base, name)
+        return name is not None
+
+    def _new_name(self, base: object, split: str, sha256: str | None) -> str:
         told = getattr(self._datamodule, "dataset_name", None)
         name = told if isinstance(told, str) and told else type(base).__name__
         if name in self._names.values():
             name = f"{name}/{split}"
+        number = 2
+        while name in self._names.values():
+            name, number = f"{name.partition('#')[0]}#{number}", number + 1
+        self._remember(base, name)
+        if sha256 is not None:
+            self._digests[name] = sha256
+        return name
+
+    def _remember(self, base: object, name: str) -> None:
         self._names[id(base)] = name
         # Kept alive, so that no other data set gets the same id.
         self._kept.append(base)
-        return name
 
     def _dataset_data(
         self, name: str, base: object, content: ArrayContent | None
@@ -146,6 +160,7 @@ class DataDescriber:
         overlap = {
             other: shared
             for other, before in self._parts.items()
+            if other != split
             if (shared := self._shared(part, before)) is not None
         }
         self._parts[split] = part
@@ -158,7 +173,7 @@ class DataDescriber:
             "digest": self._digest(part.dataset, part.content, part.indices),
             "index_digest": None if indices is None else index_digest(indices),
             "seed": part.seed,
-            "classes": _class_counts(part.labels),
+            "classes": class_counts(part.labels),
             "overlap": overlap or None,
             "reason": self._why_no_digest(part.content),
         }
@@ -170,9 +185,6 @@ class DataDescriber:
             return None
         if indices is not None:
             return content.digest(indices)
-        # A split that is the whole data set need not be read again.
-        if name not in self._digests:
-            self._digests[name] = content.digest()
         return self._digests[name]
 
     def _is_too_large(self, content: ArrayContent) -> bool:
@@ -189,7 +201,7 @@ class DataDescriber:
     def _shared(self, part: Part, other: Part) -> int | None:
         """Count the samples of a split that another one holds as well; None when unknown."""
         if part.dataset == other.dataset:
-            return _shared_indices(part, other)
+            return shared_indices(part, other)
         ours, theirs = self._sample_digests(part), self._sample_digests(other)
         return None if ours is None or theirs is None else int(np.isin(ours, theirs).sum())
 
@@ -201,19 +213,6 @@ class DataDescriber:
             self._samples[part.dataset] = content.sample_digests()
         digests = self._samples[part.dataset]
         return digests if digests is None or part.indices is None else digests[part.indices]
-
-
-def _told_part(dataset: str, told: Mapping[str, Any]) -> Part:
-    indices, labels = told.get("indices"), told.get("labels")
-    positions = None if indices is None else np.asarray(indices)
-    size = told.get("size", None if positions is None else len(positions))
-    return Part(
-        dataset=dataset,
-        size=size,
-        indices=positions,
-        labels=None if labels is None else np.asarray(labels),
-        seed=told.get("seed"),
-    )
 
 
 def _transform(position: int, told: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
@@ -280,21 +279,3 @@ def _labels(base: object, content: ArrayContent | None) -> np.ndarray | None:
         targets = np.asarray(targets)
     is_label = isinstance(targets, np.ndarray) and targets.ndim == 1 and targets.dtype.kind in "iub"
     return targets if is_label else None
-
-
-def _class_counts(labels: np.ndarray | None) -> dict[str, int] | None:
-    if labels is None:
-        return None
-    values, counts = np.unique(labels, return_counts=True)
-    if len(values) > _MOST_CLASSES:
-        return None
-    return {str(value): int(count) for value, count in zip(values, counts, strict=True)}
-
-
-def _shared_indices(part: Part, other: Part) -> int | None:
-    """Count the samples of two splits of one data set that are the same; None when unknown."""
-    if part.indices is None or other.indices is None:
-        # A split without indices is the whole data set, when its content is known.
-        whole, rest = (part, other) if part.indices is None else (other, part)
-        return rest.size if whole.content is not None else None
-    return len(np.intersect1d(part.indices, other.indices))

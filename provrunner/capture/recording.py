@@ -248,6 +248,7 @@ class Recording:
         if self._data is None:
             limit: dict[str, Any] = {"limit_bytes": None} if self._options.level == "full" else {}
             self._data = DataDescriber(trainer.datamodule, **limit)  # type: ignore[attr-defined]
+        self._data.follow(trainer.datamodule)  # type: ignore[attr-defined]
         for kind, subject, data in self._data.describe(loaders):
             self.event(kind, subject, data)
 

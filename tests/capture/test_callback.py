@@ -106,9 +106,10 @@ def test_numbers_are_kept_as_they_are(classifier, sink, callback, make_trainer, 
     assert sink.metrics("odd")[3][3] == pytest.approx(5e-40, rel=1e-3)
 
 
-def test_the_weights_are_the_same_with_and_without(
-    classifier, sink, callback, make_trainer, loaders
-):
+@pytest.mark.parametrize("level", ["default", "full"])
+def test_the_weights_are_the_same_with_and_without(classifier, sink, make_trainer, loaders, level):
+    callback = ProvenanceCallback(sink, options=CaptureOptions(level=level))
+
     def train(*callbacks):
         torch.manual_seed(1)
         model = classifier()
@@ -117,6 +118,7 @@ def test_the_weights_are_the_same_with_and_without(
 
     weights, state = train()
     captured_weights, captured_state = train(callback)
+    callback.close()
     assert torch.equal(weights, captured_weights)
     assert torch.equal(state, captured_state)
     assert len(sink.metrics("index")) == 8

@@ -222,6 +222,45 @@ def test_a_split_is_described_once(dataset):
     assert (first, again) == (["dataset", "split", "loader"], ["loader"])
 
 
+def test_a_loader_made_anew_reads_the_same_split_and_other_data_are_another_one(dataset):
+    describer = DataDescriber(None)
+
+    def told(*tensors):
+        loader = DataLoader(TensorDataset(*tensors))
+        return [
+            (kind, name, data["dataset"] if kind == "split" else data["size"])
+            for kind, name, data in describer.describe({"train": loader})
+            if kind != "loader"
+        ]
+
+    samples, labels = dataset.tensors
+    whole = [("dataset", "TensorDataset", 10), ("split", "train", "TensorDataset")]
+    assert told(samples, labels) == whole
+    assert told(samples.clone(), labels.clone()) == []
+    other = "TensorDataset/train"
+    assert told(samples + 1, labels) == [("dataset", other, 10), ("split", "train", other)]
+    assert told(samples, labels) == [("split", "train", "TensorDataset")]
+    third = "TensorDataset/train#2"
+    assert told(samples + 2, labels) == [("dataset", third, 10), ("split", "train", third)]
+
+
+def test_the_data_module_of_the_trainer_at_hand_is_asked():
+    class Told:
+        def __init__(self, name):
+            self.name = name
+
+        def provenance(self):
+            return {"dataset": {"name": self.name, "digest": "ab"}}
+
+    one, other = Told("one"), Told("other")
+    describer = DataDescriber(one)
+    names = []
+    for module in (one, other, other):
+        describer.follow(module)
+        names += [name for _, name, _ in describer.describe({})]
+    assert names == ["one", "other"]
+
+
 def test_lists_of_samples_are_stacked():
     content = content_of([(torch.zeros(2), 1), (torch.ones(2), 0)])
     assert (content.size, content.features, list(content.labels)) == (2, [2], [1, 0])
