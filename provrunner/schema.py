@@ -221,7 +221,9 @@ EVENT_KINDS: Mapping[str, Mapping[str, str]] = {
     "resources": {
         "cpu_s": "float",
         "rss_bytes": "int",
-        "gpu_bytes": "int | null",
+        "gpu_bytes": "int | null: held in tensors",
+        "gpu_peak_bytes": "int | null: held at most since the process began",
+        "gpu_percent": "int | null: share of the last moments in which the GPU was at work",
         "read_bytes": "int | null: from storage, by this process so far",
         "written_bytes": "int | null: to storage, by this process so far",
     },

@@ -6,6 +6,7 @@ import functools
 import os
 import weakref
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -80,7 +81,7 @@ class Recording:
             return
         self._start_code()
         for kind, subject, data in begin_run(
-            trainer, model, context=self.context, options=self._options, environ=os.environ
+            trainer, model, context=self._seeded(), options=self._options, environ=os.environ
         ):
             self.recorder.event(kind, subject, data)
         folder = self.context.folder or Path(trainer.default_root_dir)
@@ -176,6 +177,13 @@ class Recording:
     def _write_logged(self, name: str, value: object, step: int | None) -> None:
         if not self.watch.is_trial():
             self.watch.write_own(name, value, step)
+
+    def _seeded(self) -> RunContext:
+        """Return the context with the seed that the program gave `seed_everything`."""
+        given = os.environ.get("PL_GLOBAL_SEED", "")
+        if self.context.seed is not None or not given.isdecimal():
+            return self.context
+        return replace(self.context, seed=int(given))
 
     def _at_this_moment(self) -> Callable[[str, str, Mapping[str, Any]], None]:
         return functools.partial(

@@ -23,14 +23,19 @@ def read_resources() -> dict[str, Any]:
 
     Returns:
         CPU seconds of all threads, resident bytes, the bytes of GPU memory that torch holds in
-        tensors (None where CUDA was not started), and the bytes that went to and from storage
-        (None where the system does not tell). Nothing waits for the GPU.
+        tensors, now and at most, the share of the last moments in which the GPU was at work, and
+        the bytes that went to and from storage. GPU fields are None where CUDA was not started, the
+        share also where NVIDIA's library is not installed; those of storage where the system does
+        not tell. Nothing waits for the GPU.
     """
     storage = _storage_bytes()
+    cuda = loaded("torch").cuda if uses_cuda() else None
     return {
         "cpu_s": time.process_time(),
         "rss_bytes": _resident_bytes(),
-        "gpu_bytes": loaded("torch").cuda.memory_allocated() if uses_cuda() else None,
+        "gpu_bytes": None if cuda is None else cuda.memory_allocated(),
+        "gpu_peak_bytes": None if cuda is None else cuda.max_memory_allocated(),
+        "gpu_percent": None if cuda is None else _gpu_percent(cuda),
         "read_bytes": storage.get("read_bytes"),
         "written_bytes": storage.get("write_bytes"),
     }
@@ -49,6 +54,13 @@ def overhead_data(seconds: float, recorder: Recorder) -> dict[str, Any]:
         "metric_rows": recorder.metric_rows,
         "dropped": recorder.dropped,
     }
+
+
+def _gpu_percent(cuda: Any) -> int | None:
+    try:
+        return int(cuda.utilization())
+    except Exception:  # noqa: BLE001 - no library, no permission, or a GPU that does not tell
+        return None
 
 
 def _storage_bytes() -> dict[str, int]:

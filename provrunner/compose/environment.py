@@ -12,6 +12,7 @@ __all__ = [
     "JoinedRun",
     "available_cores",
     "is_further_rank",
+    "is_under_torchrun",
     "joined_run",
     "may_be_further_rank",
     "next_run",
@@ -176,6 +177,17 @@ def process_rank(environ: Mapping[str, str] | None = None) -> tuple[int, int]:
     environ = os.environ if environ is None else environ
     rank = environ.get("RANK") or environ.get("LOCAL_RANK") or "0"
     return int(rank), int(environ.get("WORLD_SIZE") or "1")
+
+
+def is_under_torchrun(environ: Mapping[str, str] | None = None) -> bool:
+    """Say whether torchrun started this process as one of several.
+
+    Example:
+        >>> is_under_torchrun({"TORCHELASTIC_RUN_ID": "none", "WORLD_SIZE": "2"})
+        True
+    """
+    environ = os.environ if environ is None else environ
+    return "TORCHELASTIC_RUN_ID" in environ and environ.get("WORLD_SIZE", "1") != "1"
 
 
 def available_cores() -> int:

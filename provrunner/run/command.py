@@ -13,7 +13,13 @@ from hydra._internal.hydra import Hydra
 from hydra._internal.utils import get_args_parser
 from hydra.core.global_hydra import GlobalHydra
 
-from provrunner.compose import CONFIG_NAME, compose_config, config_folder, package_conf
+from provrunner.compose import (
+    CONFIG_NAME,
+    compose_config,
+    config_folder,
+    is_under_torchrun,
+    package_conf,
+)
 from provrunner.errors import ConfigError
 from provrunner.run.job import run_task
 from provrunner.run.sweeper import Outcome, check
@@ -36,6 +42,7 @@ def start(words: Sequence[str]) -> Outcome | None:
         ConfigError: the words or a configuration file are wrong; nothing was written.
         LogError: the sweep folder cannot be made; nothing was written.
     """
+    _check_launch()
     args = get_args_parser().parse_args(list(words))
     _check_flags(args)
     folder = Path(args.config_dir) if args.config_dir else None
@@ -57,6 +64,14 @@ def start(words: Sequence[str]) -> Outcome | None:
                 with_log_configuration=False,
             )
             return outcome
+
+
+def _check_launch() -> None:
+    if is_under_torchrun():
+        raise ConfigError(
+            "torchrun would start a sweep in each of its processes; a run starts its ranks itself: "
+            "python -m provrunner trainer.devices=2 trainer.strategy=ddp"
+        )
 
 
 def _check_flags(args: argparse.Namespace) -> None:

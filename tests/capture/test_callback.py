@@ -490,6 +490,15 @@ def test_alone_the_hyperparameters_come_from_the_model(
     assert sink.data("param")["optimizer.lr"]["phase"] == "object"
 
 
+def test_alone_the_seed_is_the_one_that_the_program_set(
+    sink, callback, make_trainer, model, loaders, monkeypatch
+):
+    monkeypatch.setenv("PL_GLOBAL_SEED", "17")
+    fit(callback, make_trainer, model, loaders, max_epochs=1)
+    assert sink.events("run_start")[0].data["seed"] == 17
+    assert sink.data("param")["loss.label_smoothing"]["value"] == 0.0
+
+
 def test_values_of_ones_own_are_logged_beside_lightnings(
     classifier, sink, callback, make_trainer, loaders
 ):

@@ -103,6 +103,16 @@ def test_wrong_input_gets_one_message_and_loses_nothing(workplace, capsys, words
     assert _listing(workplace) == before
 
 
+def test_torchrun_is_told_that_runs_start_their_ranks_themselves(workplace, capsys, monkeypatch):
+    monkeypatch.setenv("TORCHELASTIC_RUN_ID", "none")
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    with pytest.raises(SystemExit) as ended:
+        main(["model=mlp"])
+    assert ended.value.code == 2
+    assert "trainer.devices=2 trainer.strategy=ddp" in capsys.readouterr().err
+    assert not (workplace / "outputs").exists()
+
+
 def test_a_process_of_its_own_says_the_same(workplace):
     ended = subprocess.run(
         [sys.executable, "-m", "provrunner", "+sweep=lr_grd"],
