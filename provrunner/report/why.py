@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from provrunner.errors import GraphError, nearest
+from provrunner.report.escape import visible
 from provrunner.report.logged import logged_values
 from provrunner.report.numbers import count, interval, number, share
 from provrunner.report.results import Sweep
@@ -71,7 +72,7 @@ class Why:
         told = [
             f"{name.replace('_', ' ')} {number(value, 4)}"
             if isinstance(value, float)
-            else f"{name.replace('_', ' ')} {value}"
+            else f"{name.replace('_', ' ')} {visible(value)}"
             for name, value in self.numbers.items()
             if value is not None and not isinstance(value, dict | list)
         ]
@@ -79,8 +80,9 @@ class Why:
         graph = ", ".join(f"{row['values']} × {row['counts']}" for row in counts)
         rests = f"It rests on {count(self.values.num_rows, 'logged value')}:"
         return (
-            f"{self.term}\n  {self.statement}\n\nmethod   {self.method}\n"
-            f"numbers  {', '.join(told)}\ngraph    art:{self.node} ({graph})\n\n"
+            f"{visible(self.term)}\n  {visible(self.statement)}\n\n"
+            f"method   {visible(self.method)}\nnumbers  {', '.join(told)}\n"
+            f"graph    art:{visible(self.node)} ({graph})\n\n"
             f"{rests}\n{render_rows(self.values)}"
         )
 

@@ -10,7 +10,16 @@ from support.written import PACKAGES, Written
 
 from provrunner.errors import GraphError, LogError
 from provrunner.ids import digest
-from provrunner.report import diff_runs, explain, find_run, impact_of, open_sweep, trace
+from provrunner.report import (
+    diff_runs,
+    explain,
+    find_run,
+    impact_of,
+    open_sweep,
+    render_rows,
+    trace,
+    verify_rerun,
+)
 from provrunner.report.scatter import scatter_of
 
 
@@ -107,7 +116,8 @@ def test_a_swept_difference_has_the_effect_that_the_sweep_found(sweep):
     lr, width, seed = found.differences
     assert (lr.name, lr.a, lr.b, lr.beyond_noise) == ("optimizer.lr", "0.1", "0.01", True)
     assert lr.expected == pytest.approx(-1.0, abs=0.03)
-    assert (width.name, width.beyond_noise) == ("model.width", False)
+    assert 0.9 < lr.explains < abs(lr.expected)
+    assert (width.name, width.beyond_noise, width.explains) == ("model.width", False, 0.0)
     assert seed.aspect == "seed"
     assert found.metrics[0].name == "val/loss"
     assert found.metrics[0].beyond_noise is True
@@ -214,3 +224,40 @@ def test_lineage_to_a_type_keeps_the_paths_that_lead_there(sweep):
 
 def test_a_lineage_is_drawn_as_png(sweep):
     assert trace(sweep, "best", to="dataset").draw_png(scale=0.5).startswith(b"\x89PNG\r\n")
+
+
+def test_two_values_that_are_as_good_are_within_noise_though_the_rest_matters(tmp_path):
+    sweep = open_sweep(Written(rates=(0.1, 0.01, 0.011), seeds=3).write(tmp_path / "s"))
+    apart = diff_runs(0, 6, sweep).differences[0]
+    alike = next(one for one in diff_runs(6, 12, sweep).differences if one.name == "optimizer.lr")
+    assert (apart.name, apart.beyond_noise) == ("optimizer.lr", True)
+    assert (alike.a, alike.b) == ("0.01", "0.011")
+    assert (alike.beyond_noise, alike.explains) == (False, 0.0)
+
+
+HOSTILE = "\x1b[31m\u202e<script>alert(1)</script>\nrun"
+
+
+def test_hostile_values_stay_text_in_every_answer(tmp_path):
+    one = open_sweep(Written(config={"task.name": HOSTILE}, seeds=1).write(tmp_path / "one"))
+    other = open_sweep(Written(config={"task.name": "plain"}, seeds=1).write(tmp_path / "two"))
+    found = diff_runs("one:0", "two:0", one)
+    verdict = verify_rerun(one, 0, open_sweep(Written(seeds=1, shift=1).write(tmp_path / "three")))
+    assert [row.name for row in found.differences] == ["task.name"]
+    answers = [found.to_text(), verdict.to_text(), explain(one, "val/loss@0/1").to_text()]
+    answers += [render_rows(trace(one, "0").rows), render_rows(impact_of(other, ["0"]))]
+    for answer in answers:
+        assert "\x1b" not in answer
+        assert "\u202e" not in answer
+    assert r"\u001b[31m\u202e<script>" in answers[0]
+    assert r"\u001b[31m\u202e<script>" in answers[1]
+    assert json.loads(json.loads(found.to_json())["differences"][0]["a"]) == HOSTILE
+    picture = trace(one, "0").draw()
+    assert b"<script" not in picture
+
+
+def test_every_question_answers_for_a_run_that_was_killed(tmp_path):
+    live = open_sweep(Written(status=None, seeds=2).write(tmp_path / "live"))
+    assert [one.name for one in diff_runs(0, 1, live).differences] == ["seed"]
+    assert trace(live, "0").rows.num_rows > 5
+    assert [row["run"] for row in impact_of(live, ["digits"]).to_pylist()][:8] == list(range(8))

@@ -32,6 +32,7 @@ class Written:
     shift: float = 0.0
     status: RunStatus | None = RunStatus.FINISHED
     reason: str | None = None
+    host: str | None = None
     deletes: bool = False
 
     def plan(self, name: str) -> Plan:
@@ -100,7 +101,7 @@ class Written:
             Event(
                 "run_start",
                 point.run_id,
-                data={"run_id": point.run_id, "user": "ada", "attempt": 0},
+                data={"run_id": point.run_id, "user": "ada", "host": self.host, "attempt": 0},
             ),
             Event("agent", "ada", data={"type": "person", "version": None, "on_behalf_of": None}),
             Event("environment", "", data=environment),
