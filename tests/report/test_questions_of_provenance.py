@@ -21,6 +21,7 @@ from provrunner.report import (
     verify_rerun,
 )
 from provrunner.report.scatter import scatter_of
+from provrunner.schema import Event
 
 
 @pytest.fixture(scope="module")
@@ -143,6 +144,35 @@ def test_differences_between_sweeps_are_few_and_unknown_ones_are_said_to_be(fold
     assert {one.why for one in found.differences} == {"unknown"}
     assert json.loads(found.to_json())["differences"][5]["b"] == "2.14.0"
     assert "aaaaaaaaaaaa…" in found.to_text()
+
+
+def layer(weights):
+    told = {"type": "Linear", "input_shape": [8], "output_shape": [1], "trainable": weights}
+    return Event("layer", "head", data={**told, "parameters": weights})
+
+
+def split(rows):
+    told = {"dataset": "digits", "size": 100, "digest": rows, "index_digest": rows}
+    return Event("split", "train", data=told)
+
+
+def test_what_follows_from_another_difference_is_left_out(tmp_path):
+    def write(name, weights, rows, **changes):
+        events = [layer(weights), split(rows)]
+        Written(seeds=2, events=events, **changes).write(tmp_path / name)
+
+    write("a", 8, "1" * 64)
+    write("b", 16, "2" * 64)
+    write("c", 16, "1" * 64, config={"model.depth": 3})
+    write("d", 8, "2" * 64, data=digest("other"))
+
+    def names(a, b):
+        return [one.name for one in diff_runs(f"{tmp_path / a}", f"{tmp_path / b}").differences]
+
+    assert names("a:0", "b:0") == ["digits train: digest", "layer head"]
+    assert names("a:0", "c:0") == ["model.depth"]
+    assert names("a:0", "d:0") == ["digits: digest"]
+    assert names("a:0", "b:1") == ["layer head", "seed"]
 
 
 def test_a_run_compared_with_itself_differs_in_nothing(sweep):

@@ -34,6 +34,7 @@ class Written:
     reason: str | None = None
     host: str | None = None
     deletes: bool = False
+    events: Sequence[Event] = ()
 
     def plan(self, name: str) -> Plan:
         trials = [
@@ -112,6 +113,7 @@ class Written:
                 for name, (path, sha256) in self.sources.items()
             ),
             Event("dataset", "digits", data={"digest": self.data, "size": 1797, "type": "Digits"}),
+            *self.events,
             Event("epoch_start", "train", epoch=0, data={}),
             Event("epoch_end", "train", epoch=0, data={"duration_s": 1.0, "batches": 1}),
             Event("epoch_start", "train", epoch=1, data={}),
