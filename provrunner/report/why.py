@@ -209,10 +209,10 @@ def _explain_value(sweep: Sweep, summary: Json, term: str) -> Why:
     try:
         node = _find(sweep, term)
     except GraphError:
-        raise _unknown(summary, term) from None
+        raise _unknown(sweep, summary, term) from None
     row = graph.nodes.filter(pc.equal(graph.nodes["id"], node)).to_pylist()[0]
     if row["type"] != "pr:Metric":
-        raise _unknown(summary, term)
+        raise _unknown(sweep, summary, term)
     told = json.loads(row["attributes"])
     name, stage, epoch = told["pr:name"], told["pr:stage"], told.get("pr:epoch")
     run = sweep.plan.find_point(row["run"]).run_id
@@ -227,11 +227,12 @@ def _explain_value(sweep: Sweep, summary: Json, term: str) -> Why:
     )
 
 
-def _unknown(summary: Json, term: str) -> GraphError:
+def _unknown(sweep: Sweep, summary: Json, term: str) -> GraphError:
     known = [part["component"] for part in summary["components"]]
     known += [*_short(summary).values(), *([_BEST] if summary["best"] else [])]
     some = f"; it has {', '.join(known[:6])}" if known else "; it has no numbers yet"
-    hint = nearest(term, known)
+    logged = sorted(set(sweep.table("metrics")["name"].unique().to_pylist()))
+    hint = nearest(term, [*known, *logged])
     return GraphError(f"the summary has no number called {term!r}{hint or some}")
 
 

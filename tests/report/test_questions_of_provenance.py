@@ -86,6 +86,7 @@ def test_why_best_rests_on_the_best_run_and_the_trials_compared(sweep):
     ("term", "message"),
     [
         ("optimizer.lrr", "did you mean 'optimizer.lr'?"),
+        ("vall/loss", "did you mean 'val/loss'?"),
         ("digits", "it has optimizer.lr, model.width"),
     ],
 )
