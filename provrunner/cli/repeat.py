@@ -28,15 +28,15 @@ def restore(
     ] = None,
 ) -> None:
     """Lay out a run from its record: code, configuration, packages and best checkpoint."""
-    from provrunner.report import find_run, restore_run
+    from provrunner.report import find_run, restore_run, visible
 
     found = find_run(run, sweep)
     restored = restore_run(found, to, repository=repository, without=without or ())
     for name, what in restored.files.items():
-        typer.echo(f"{restored.folder / name}  {what}")
+        typer.echo(visible(f"{restored.folder / name}  {what}"))
     typer.echo(f"{restored.folder / 'README.md'}  how to run it")
     for remark in restored.remarks:
-        typer.echo(f"note: {remark}", err=True)
+        typer.echo(f"note: {visible(remark)}", err=True)
 
 
 @app.command()
@@ -56,10 +56,15 @@ def rerun(
     repository: Annotated[
         Path, typer.Option(metavar="DIR", help="where the git repository with its commit lies")
     ] = Path(),
+    trust: Annotated[
+        Optional[list[str]],  # noqa: UP045  typer reads it
+        typer.Option(metavar="PACKAGE", help="may be called by a record of another machine"),
+    ] = None,
     format_: Annotated[AnswerFormat, typer.Option("--format")] = AnswerFormat.TABLE,
 ) -> None:
     """Run a run again from its own record and its own code, as a new sweep of one."""
     from provrunner.report import (
+        check_ended,
         data_changes,
         find_run,
         open_sweep,
@@ -74,15 +79,22 @@ def rerun(
     if len(folders) > 1:
         raise typer.BadParameter(f"expected one SWEEP, got {', '.join(map(str, folders))}")
     found = find_run(run, folders[0] if folders else None)
+    if verify:
+        check_ended(found)
     sys.path[:0] = [] if str(Path.cwd()) in sys.path else [str(Path.cwd())]
     repetition = prepare_rerun(
-        found.sweep.folder, found.point.run_id, changes, code=code, repository=repository
+        found.sweep.folder,
+        found.point.run_id,
+        changes,
+        code=code,
+        repository=repository,
+        trusted=trust or (),
     )
-    outcome = repetition.start(lambda warning: typer.echo(f"warning: {warning}", err=True))
+    outcome = repetition.start(_warn)
     repeated = open_sweep(outcome.folder)
     repeated.write()
     for warning in data_changes(found.sweep, found.point.run_id, repeated):
-        typer.echo(f"warning: {warning}", err=True)
+        _warn(warning)
     if not verify:
         print_summary(
             repeated.sensitivity().to_dict(), paths=repeated.paths(), about=repeated.about()
@@ -92,6 +104,12 @@ def rerun(
     is_json = format_ is AnswerFormat.JSON
     typer.echo(verdict.to_json() if is_json else verdict.to_text(), nl=False)
     raise typer.Exit(outcome.stopped or verdict.exit_code)
+
+
+def _warn(warning: str) -> None:
+    from provrunner.report import visible
+
+    typer.echo(f"warning: {visible(warning)}", err=True)
 
 
 @app.command()

@@ -2,6 +2,7 @@
 
 from provrunner.report.analyze import analyze, read_runs_table
 from provrunner.report.diff import Diff, diff_runs
+from provrunner.report.escape import visible
 from provrunner.report.export import FORMATS, export_graph
 from provrunner.report.files import write_summary
 from provrunner.report.impact import impact_of
@@ -14,7 +15,7 @@ from provrunner.report.rows import render_rows
 from provrunner.report.runref import RunRef, find_run
 from provrunner.report.text import print_summary, render_summary
 from provrunner.report.verbs import Trace, trace, verify_sweep, write_picture
-from provrunner.report.verdict import Verdict, data_changes, verify_rerun
+from provrunner.report.verdict import Verdict, check_ended, data_changes, verify_rerun
 from provrunner.report.watch import watch
 from provrunner.report.why import Why, explain
 
@@ -30,6 +31,7 @@ __all__ = [
     "add_note",
     "analyze",
     "ask",
+    "check_ended",
     "data_changes",
     "diff_runs",
     "explain",
@@ -49,6 +51,7 @@ __all__ = [
     "trace",
     "verify_rerun",
     "verify_sweep",
+    "visible",
     "watch",
     "write_picture",
     "write_summary",

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from provrunner.ids import canonical_json
-from provrunner.report.facts import ASPECTS, Fact, facts_of
+from provrunner.report.facts import ASPECTS, DIGEST, SAMPLES, Fact, facts_of
 from provrunner.report.numbers import number
 from provrunner.report.runref import RunRef
 from provrunner.report.scatter import objective_scatter
@@ -16,11 +16,11 @@ from provrunner.report.scatter import objective_scatter
 __all__ = ["Difference", "differences_of"]
 
 _BUILT_FROM = ("data", "model", "task")
-_UNKNOWN = "unknown"
 _MODEL = "architecture"
 
 _Values = tuple[str | None, str | None]
 _Found = tuple[float | None, bool | None, float | None, str]
+_UNKNOWN: _Found = (None, None, None, "unknown")
 _Means = dict[str | None, tuple[float, float | None]]
 
 
@@ -54,10 +54,10 @@ class Difference:
 
 
 def differences_of(a: RunRef, b: RunRef) -> tuple[Difference, ...]:
-    """Return all that differs between two runs, what may explain most of their results first.
+    """Return the least that tells two runs apart, what may explain most of their results first.
 
     Effects beyond noise come first, by how far they are beyond it; then what no sweep knows the
-    effect of; then what is within noise; last what follows from another difference.
+    effect of; then what is within noise. What follows from another difference is left out.
     """
     facts_a, facts_b = facts_of(a), facts_of(b)
     facts = dict.fromkeys([*facts_a, *facts_b])
@@ -70,7 +70,7 @@ def differences_of(a: RunRef, b: RunRef) -> tuple[Difference, ...]:
     ]
     found += [
         _difference(fact, differing[fact], _explain(fact, a, b, differing))
-        for fact in _minimal(differing, groups, a)
+        for fact in _minimal(differing, groups, a, facts_a.keys() & facts_b.keys())
     ]
     return tuple(sorted(found, key=_rank))
 
@@ -91,31 +91,62 @@ def _differing_groups(a: RunRef, b: RunRef, facts: Mapping[Fact, str]) -> dict[s
 
 
 def _minimal(
-    differing: Mapping[Fact, object], groups: Mapping[str, object], run: RunRef
+    differing: Mapping[Fact, object],
+    groups: Mapping[str, object],
+    a: RunRef,
+    known: Collection[Fact],
 ) -> Iterator[Fact]:
-    """Leave out what only says again what another difference says."""
+    """Leave out what follows from another difference.
+
+    A swept choice brings its settings; code, configuration and data build the network; a data set
+    and what splits it decide the splits. What none of these explains stays.
+    """
+    aspects = {aspect for aspect, _ in differing}
+    builds = [name for aspect, name in differing if aspect == "configuration" and _builds(name)]
+    other_data = any(kind == "data" and not _data_sets(name, known) for kind, name in differing)
+    is_built = bool(groups or builds or other_data or "code" in aspects)
+    is_split = bool(groups or builds or aspects & {"code", "seed"})
     layers = any(name.startswith("layer ") for aspect, name in differing if aspect == _MODEL)
     for aspect, name in differing:
-        in_group = name.split(".")[0] in groups and name not in run.point.values
-        if not (aspect == "configuration" and in_group) and not (layers and name == "hash"):
+        follows = {
+            "configuration": name.split(".")[0] in groups and name not in a.point.values,
+            _MODEL: is_built or (layers and name == "hash"),
+            "data": _is_of_other_data(name, differing, known, is_split=is_split),
+        }
+        if not follows.get(aspect, False):
             yield aspect, name
+
+
+def _is_of_other_data(
+    name: str, differing: Collection[Fact], known: Collection[Fact], *, is_split: bool
+) -> bool:
+    """Say whether a fact of the data follows from the digest of its data set, or from the split."""
+    thing, _, what = name.rpartition(": ")
+    if what == SAMPLES and ("data", f"{thing}: {DIGEST}") in differing:
+        return True
+    return any(is_split or fact in differing for fact in _data_sets(name, known))
+
+
+def _data_sets(name: str, known: Collection[Fact]) -> list[Fact]:
+    """Return the digests of the data sets that a fact's split may be of; none for no split."""
+    end = f": {DIGEST}"
+    return [
+        (aspect, other)
+        for aspect, other in known
+        if aspect == "data"
+        and other.endswith(end)
+        and name.startswith(f"{other.removesuffix(end)} ")
+    ]
 
 
 def _explain(fact: Fact, a: RunRef, b: RunRef, differing: Mapping[Fact, _Values]) -> _Found:
     aspect, name = fact
     if aspect == "configuration":
         return _effect(a, b, name, differing[fact])
-    if aspect == _MODEL:
-        causes = [name for kind, name in differing if kind == "configuration" and _builds(name)]
-        return _unknown(f"may follow from {', '.join(causes)}" if causes else _UNKNOWN)
     noise = objective_scatter(a.sweep)
     if aspect == "seed" and noise is not None:
         return None, False, 0.0, f"noise: ±{number(noise.tolerance, 2)} in 19 of 20 cases"
-    return _unknown(_UNKNOWN)
-
-
-def _unknown(why: str) -> _Found:
-    return None, None, None, why
+    return _UNKNOWN
 
 
 def _builds(name: str) -> bool:
@@ -137,7 +168,7 @@ def _effect(a: RunRef, b: RunRef, name: str, levels: _Values) -> _Found:
             beyond = bool(part["significant"]) and abs(expected) > margin
             text = _effect_text(expected, margin, metric, _judged(beyond, part["p_holm"]))
             return expected, beyond, abs(expected) - margin if beyond else 0.0, text
-    return _unknown(_UNKNOWN)
+    return _UNKNOWN
 
 
 def _means(summary: Mapping[str, Any], name: str) -> _Means:
@@ -176,11 +207,6 @@ def _judged(beyond: bool, p: float | None) -> str:
 
 
 def _rank(found: Difference) -> tuple[int, float, int, str]:
-    if found.beyond_noise:
-        place = 0
-    elif found.why.startswith("may follow"):
-        place = 3
-    else:
-        place = 1 if found.beyond_noise is None else 2
+    place = {True: 0, None: 1, False: 2}[found.beyond_noise]
     size = found.explains or abs(found.expected or 0.0)
     return place, -size, ASPECTS.index(found.aspect), found.name

@@ -10,10 +10,13 @@ import pyarrow.compute as pc
 
 from provrunner.report.runref import RunRef
 
-__all__ = ["ASPECTS", "Fact", "facts_of"]
+__all__ = ["ASPECTS", "DIGEST", "SAMPLES", "Fact", "facts_of"]
 
 ASPECTS = ("configuration", "data", "code", "architecture", "seed", "environment")
 """What facts are about, those that most often matter first."""
+
+DIGEST, SAMPLES = "digest", "samples"
+"""What is told of a data set or a split, behind its name and a colon."""
 
 Fact = tuple[str, str]
 """An aspect and a name."""
@@ -70,8 +73,8 @@ def _configuration(run: RunRef) -> Iterator[tuple[Fact, Any]]:
 def _data(run: RunRef) -> Iterator[tuple[Fact, Any]]:
     for row in _rows(run, "datasets"):
         name = row["dataset"] if row["split"] is None else f"{row['dataset']} {row['split']}"
-        yield ("data", f"{name}: samples"), row["size"]
-        yield ("data", f"{name}: digest"), row["digest"] or row["index_digest"]
+        yield ("data", f"{name}: {SAMPLES}"), row["size"]
+        yield ("data", f"{name}: {DIGEST}"), row["digest"] or row["index_digest"]
     for row in _rows(run, "transforms"):
         yield ("data", f"transform {row['position']}"), f"{row['name']} {row['params']}"
 

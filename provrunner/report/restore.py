@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 from provrunner.errors import ConfigError, LogError, ProvrunnerError, nearest
 from provrunner.ids import file_digest
 from provrunner.log.notes import NOTES_FILE
+from provrunner.report.restored_readme import build_readme
 from provrunner.report.runref import RunRef, find_run
 from provrunner.repository import apply_patch, check_commit, check_out, find_start, is_whole
 
@@ -23,25 +24,6 @@ PARTS = ("code", "checkpoint")
 """What may be left out."""
 
 _COPIED = ("config.yaml", "overrides.yaml", "output.log", "log")
-_README = """\
-# {run}
-
-Run {number} of the sweep `{sweep}` ({created}), laid out from its record by `provrunner restore`.
-Objective `{metric}`: {objective}. Status: {status}.
-
-| here | what |
-|---|---|
-{files}
-
-## Run it again
-
-```
-{commands}
-```
-
-The last command runs the configuration of the record with its seed, and compares every metric with
-the values in the record. It exits with 1 where they differ.
-{remarks}"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +132,7 @@ def _lay_out(
         remarks.append("There is no checkpoint: the run left none, or it was left out.")
     else:
         files[_copy_checkpoint(checkpoint, folder)] = f"best checkpoint, {checkpoint.sha256}"
-    readme = _readme(run, folder, files, remarks)
+    readme = build_readme(run, files, remarks, _start(run, folder / "code"))
     (folder / "README.md").write_text(readme, encoding="utf-8")
     return Restored(folder, files, tuple(remarks))
 
@@ -215,9 +197,9 @@ def _copy_record(run: RunRef, folder: Path, files: dict[str, str]) -> None:
     for name in _COPIED:
         source = run.folder / name
         if source.is_dir():
-            shutil.copytree(source, place / name)
+            shutil.copytree(source, place / name, symlinks=True)
         elif source.is_file():
-            shutil.copy2(source, place)
+            shutil.copy2(source, place, follow_symlinks=False)
     files["record/"] = "the run's plan, notes and log: a sweep folder for every verb of provrunner"
     for name, what in (("config.yaml", "resolved configuration"), ("overrides.yaml", "as given")):
         if (place / name).is_file():
@@ -273,38 +255,7 @@ def _copy_checkpoint(checkpoint: _Checkpoint, folder: Path) -> str:
     return f"checkpoints/{checkpoint.file.name}"
 
 
-def _readme(run: RunRef, folder: Path, files: Mapping[str, str], remarks: Sequence[str]) -> str:
-    row, plan = run.row, run.sweep.plan
-    rows = "\n".join(f"| `{name}` | {what} |" for name, what in files.items())
-    told = "\n".join(f"- {remark}" for remark in remarks)
-    return _README.format(
-        run=run.point.run_id,
-        number=run.point.run,
-        sweep=plan.name,
-        created=plan.created,
-        metric=plan.objective.metric,
-        objective="unknown" if row["objective"] is None else repr(row["objective"]),
-        status=row["status"],
-        files=rows,
-        commands="\n".join(_commands(run, folder, files)),
-        remarks=f"\n## Not as it was\n\n{told}\n" if told else "",
-    )
-
-
-def _commands(run: RunRef, folder: Path, files: Mapping[str, str]) -> Iterator[str]:
-    if "constraints.txt" in files:
-        yield "python -m venv .venv && . .venv/bin/activate"
-        yield "pip install -c constraints.txt provrunner"
-    record = "record"
-    if "code/" in files:
-        start = _start_folder(run, folder / "code")
-        yield f"cd code{start}"
-        record = "../" * (1 + start.count("/")) + record
-    yield f"python -m provrunner rerun {run.point.run_id} {record} --verify"
-
-
-def _start_folder(run: RunRef, code: Path) -> str:
-    """Return the folder of the repository in which the run was started, with a slash in front."""
+def _start(run: RunRef, code: Path) -> Path:
+    """Return the folder of the restored code in which the run was started, relative to it."""
     told = ((str(data.get("path")), str(data.get("sha256"))) for _, data in _own_sources(run))
-    start = find_start(code, told)
-    return "".join(f"/{part}" for part in start.parts)
+    return find_start(code, told)

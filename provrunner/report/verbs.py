@@ -45,7 +45,7 @@ class Trace:
 
         return draw_lineage(self.graph)
 
-    def draw_png(self, scale: float = 2.0) -> bytes:
+    def draw_png(self, scale: float = 1.0) -> bytes:
         """Draw it as a PNG image, `scale` pixels a point."""
         import vl_convert
 

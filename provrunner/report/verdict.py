@@ -14,13 +14,14 @@ import pyarrow.compute as pc
 
 from provrunner.errors import LogError
 from provrunner.report.differences import Difference, differences_of
+from provrunner.report.escape import visible
 from provrunner.report.results import Sweep
 from provrunner.report.rows import render_rows
 from provrunner.report.runref import RunRef, find_run
 from provrunner.report.scatter import Metric, Scatter, scatter_of
 from provrunner.schema import RunStatus
 
-__all__ = ["Agreement", "MetricVerdict", "Verdict", "data_changes", "verify_rerun"]
+__all__ = ["Agreement", "MetricVerdict", "Verdict", "check_ended", "data_changes", "verify_rerun"]
 
 _UNFINISHED = (RunStatus.LOST, RunStatus.INTERRUPTED, RunStatus.FAILED, RunStatus.PRUNED)
 
@@ -113,7 +114,8 @@ class Verdict:
         if self.differences:
             parts.append("\nWhat differs:\n")
             parts += [
-                f"  {one.aspect}  {one.name}: {one.a or 'none'} → {one.b or 'none'}\n"
+                f"  {one.aspect}  {visible(one.name)}: {visible(one.a or 'none')} → "
+                f"{visible(one.b or 'none')}\n"
                 for one in self.differences
             ]
         elif self.agreement is not Agreement.EQUAL:
@@ -126,6 +128,17 @@ class Verdict:
             f"{count} {kind}" for count, kind in zip(counts, Agreement, strict=True) if count
         )
         return f"{self.agreement}: of {len(self.metrics)} metrics {told or 'none'}"
+
+
+def check_ended(run: RunRef) -> None:
+    """Refuse a run that there is nothing to compare with yet.
+
+    Raises:
+        LogError: it still runs, or never began.
+    """
+    status = run.row["status"]
+    if status in (RunStatus.RUNNING, RunStatus.PLANNED):
+        raise LogError(f"run {run.point.run_id} is {status}: there is nothing to compare with yet")
 
 
 def verify_rerun(original: Sweep, run: int | str, rerun: Sweep) -> Verdict:
@@ -143,11 +156,8 @@ def verify_rerun(original: Sweep, run: int | str, rerun: Sweep) -> Verdict:
         LogError: there is no such run, or it still runs.
     """
     first, second = find_run(run, original), find_run(0, rerun)
+    check_ended(first)
     status = str(first.row["status"])
-    if status in (RunStatus.RUNNING, RunStatus.PLANNED):
-        raise LogError(
-            f"run {first.point.run_id} is {status}: there is nothing to compare with yet"
-        )
     metrics = tuple(_metrics(first, second, prefix=status in _UNFINISHED))
     statuses = (status, str(second.row["status"]))
     equal = all(one.verdict is Agreement.EQUAL for one in metrics)

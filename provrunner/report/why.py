@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from provrunner.errors import GraphError, nearest
+from provrunner.report.escape import visible
 from provrunner.report.logged import logged_values
 from provrunner.report.numbers import count, interval, number, share
 from provrunner.report.results import Sweep
@@ -71,7 +72,7 @@ class Why:
         told = [
             f"{name.replace('_', ' ')} {number(value, 4)}"
             if isinstance(value, float)
-            else f"{name.replace('_', ' ')} {value}"
+            else f"{name.replace('_', ' ')} {visible(value)}"
             for name, value in self.numbers.items()
             if value is not None and not isinstance(value, dict | list)
         ]
@@ -79,8 +80,9 @@ class Why:
         graph = ", ".join(f"{row['values']} × {row['counts']}" for row in counts)
         rests = f"It rests on {count(self.values.num_rows, 'logged value')}:"
         return (
-            f"{self.term}\n  {self.statement}\n\nmethod   {self.method}\n"
-            f"numbers  {', '.join(told)}\ngraph    art:{self.node} ({graph})\n\n"
+            f"{visible(self.term)}\n  {visible(self.statement)}\n\n"
+            f"method   {visible(self.method)}\nnumbers  {', '.join(told)}\n"
+            f"graph    art:{visible(self.node)} ({graph})\n\n"
             f"{rests}\n{render_rows(self.values)}"
         )
 
@@ -207,10 +209,10 @@ def _explain_value(sweep: Sweep, summary: Json, term: str) -> Why:
     try:
         node = _find(sweep, term)
     except GraphError:
-        raise _unknown(summary, term) from None
+        raise _unknown(sweep, summary, term) from None
     row = graph.nodes.filter(pc.equal(graph.nodes["id"], node)).to_pylist()[0]
     if row["type"] != "pr:Metric":
-        raise _unknown(summary, term)
+        raise _unknown(sweep, summary, term)
     told = json.loads(row["attributes"])
     name, stage, epoch = told["pr:name"], told["pr:stage"], told.get("pr:epoch")
     run = sweep.plan.find_point(row["run"]).run_id
@@ -225,11 +227,12 @@ def _explain_value(sweep: Sweep, summary: Json, term: str) -> Why:
     )
 
 
-def _unknown(summary: Json, term: str) -> GraphError:
+def _unknown(sweep: Sweep, summary: Json, term: str) -> GraphError:
     known = [part["component"] for part in summary["components"]]
     known += [*_short(summary).values(), *([_BEST] if summary["best"] else [])]
     some = f"; it has {', '.join(known[:6])}" if known else "; it has no numbers yet"
-    hint = nearest(term, known)
+    logged = sorted(set(sweep.table("metrics")["name"].unique().to_pylist()))
+    hint = nearest(term, [*known, *logged])
     return GraphError(f"the summary has no number called {term!r}{hint or some}")
 
 

@@ -33,6 +33,7 @@ class RunRecord:
         config: its resolved configuration; secrets in it are masked.
         code: the data of its last `code` event; empty when none was captured.
         sources: path and SHA-256 of the user's modules that it loaded, by module name.
+        host: the machine that ran it; None when unknown.
         threads: the threads torch had; None when unknown.
         attempt: number of its last attempt.
         config_sha256: digest of the configuration's leaves as logged; None when none were.
@@ -44,6 +45,7 @@ class RunRecord:
     config: Mapping[str, Any]
     code: Mapping[str, Any]
     sources: Mapping[str, tuple[str, str]]
+    host: str | None
     threads: int | None
     attempt: int
     config_sha256: str | None
@@ -84,6 +86,7 @@ def read_record(folder: Path, run: int | str) -> RunRecord:
         name: (str(data.get("path")), str(data.get("sha256")))
         for name, data in events("source").items()
     }
+    start = _only(events("run_start"))
     values = {name: canonical_json(data.get("value")) for name, data in params.items()}
     return RunRecord(
         folder=folder,
@@ -92,8 +95,9 @@ def read_record(folder: Path, run: int | str) -> RunRecord:
         config=config,
         code=_only(events("code")),
         sources=sources,
+        host=start.get("host"),
         threads=_only(events("environment")).get("threads"),
-        attempt=_only(events("run_start")).get("attempt") or 0,
+        attempt=start.get("attempt") or 0,
         config_sha256=digest(canonical_json(values)) if values else None,
     )
 

@@ -39,6 +39,7 @@ from provrunner.run.code import code_differences, module_differences
 from provrunner.run.record import RunRecord, masked_keys, read_record
 from provrunner.run.recorded import RECORDED_NAME, write_recorded
 from provrunner.run.sweeper import Outcome, launch_plan, make_folder
+from provrunner.run.trust import check_trust
 from provrunner.run.words import redact_override
 
 __all__ = ["CODE", "Repetition", "prepare_rerun", "rerun_task"]
@@ -61,12 +62,14 @@ class Repetition:
         differences: how the code in the working folder differs from the run's.
         repository: where the run's commit is read from; None where the code in the working folder
             is run.
+        trusted: packages that the configuration of a run of another machine may call.
     """
 
     record: RunRecord
     changes: tuple[str, ...]
     differences: tuple[str, ...]
     repository: Path | None = None
+    trusted: tuple[str, ...] = ()
 
     def start(self, warn: Callable[[str], object] = str) -> Outcome:
         """Run it with the run's configuration, seed and threads, in a new sweep folder.
@@ -76,12 +79,13 @@ class Repetition:
                 a sentence each.
 
         Raises:
-            ConfigError: something that it needs is not here.
+            ConfigError: something that it needs is not here, or is not to be trusted.
             LogError: the sweep folder cannot be made, or the run's code cannot be laid out; nothing
                 was written.
         """
         here = Path.cwd()
         with tempfile.TemporaryDirectory(prefix="provrunner-") as name, self._at_its_code(warn):
+            check_trust(self.record, Path.cwd(), self.trusted)
             added = write_recorded(Path(name), self.record.config)
             with hydra.initialize_config_dir(
                 name, job_name="provrunner", version_base=_VERSION_BASE
@@ -111,6 +115,7 @@ def prepare_rerun(
     *,
     code: str = "recorded",
     repository: Path = Path(),
+    trusted: Collection[str] = (),
 ) -> Repetition:
     """Read a run's record, and see whether the code that it ran can be run again.
 
@@ -125,6 +130,8 @@ def prepare_rerun(
             not recorded, needs one.
         code: `recorded`, or `here` for the code in the working folder, whatever it is.
         repository: a folder inside the git repository that holds the run's commit.
+        trusted: packages that the configuration of a run of another machine may call, beside those
+            of its code, torch and Lightning.
 
     Raises:
         LogError: there is no such run, too little is left of it, or its code cannot be had.
@@ -144,7 +151,7 @@ def prepare_rerun(
     differences = code_differences(record, Path.cwd())
     is_here = code == "here" or not differences or _is_same_here(record, repository)
     place = None if is_here else repository.resolve()
-    return Repetition(record, tuple(changes), differences, place)
+    return Repetition(record, tuple(changes), differences, place, tuple(trusted))
 
 
 def _is_same_here(record: RunRecord, repository: Path) -> bool:

@@ -534,7 +534,7 @@ def views(script) -> Views:
         ),
         ("select name, origin from params where origin is not null", [("lr", "axis")]),
         ("SELECT count(*) FROM RUNS", [(3,)]),
-        ("select count(*) from (show tables)", [(19,)]),
+        ("select count(*) from (show tables)", [(20,)]),
         ("with best as (from runs) select max(objective) from best", [(0.3,)]),
         ("pivot runs on status using count(*) group by seed", [(7, 1, 1, 1)]),
     ],

@@ -10,8 +10,18 @@ from support.written import PACKAGES, Written
 
 from provrunner.errors import GraphError, LogError
 from provrunner.ids import digest
-from provrunner.report import diff_runs, explain, find_run, impact_of, open_sweep, trace
+from provrunner.report import (
+    diff_runs,
+    explain,
+    find_run,
+    impact_of,
+    open_sweep,
+    render_rows,
+    trace,
+    verify_rerun,
+)
 from provrunner.report.scatter import scatter_of
+from provrunner.schema import Event
 
 
 @pytest.fixture(scope="module")
@@ -76,6 +86,7 @@ def test_why_best_rests_on_the_best_run_and_the_trials_compared(sweep):
     ("term", "message"),
     [
         ("optimizer.lrr", "did you mean 'optimizer.lr'?"),
+        ("vall/loss", "did you mean 'val/loss'?"),
         ("digits", "it has optimizer.lr, model.width"),
     ],
 )
@@ -107,7 +118,8 @@ def test_a_swept_difference_has_the_effect_that_the_sweep_found(sweep):
     lr, width, seed = found.differences
     assert (lr.name, lr.a, lr.b, lr.beyond_noise) == ("optimizer.lr", "0.1", "0.01", True)
     assert lr.expected == pytest.approx(-1.0, abs=0.03)
-    assert (width.name, width.beyond_noise) == ("model.width", False)
+    assert 0.9 < lr.explains < abs(lr.expected)
+    assert (width.name, width.beyond_noise, width.explains) == ("model.width", False, 0.0)
     assert seed.aspect == "seed"
     assert found.metrics[0].name == "val/loss"
     assert found.metrics[0].beyond_noise is True
@@ -133,6 +145,35 @@ def test_differences_between_sweeps_are_few_and_unknown_ones_are_said_to_be(fold
     assert {one.why for one in found.differences} == {"unknown"}
     assert json.loads(found.to_json())["differences"][5]["b"] == "2.14.0"
     assert "aaaaaaaaaaaa…" in found.to_text()
+
+
+def layer(weights):
+    told = {"type": "Linear", "input_shape": [8], "output_shape": [1], "trainable": weights}
+    return Event("layer", "head", data={**told, "parameters": weights})
+
+
+def split(rows):
+    told = {"dataset": "digits", "size": 100, "digest": rows, "index_digest": rows}
+    return Event("split", "train", data=told)
+
+
+def test_what_follows_from_another_difference_is_left_out(tmp_path):
+    def write(name, weights, rows, **changes):
+        events = [layer(weights), split(rows)]
+        Written(seeds=2, events=events, **changes).write(tmp_path / name)
+
+    write("a", 8, "1" * 64)
+    write("b", 16, "2" * 64)
+    write("c", 16, "1" * 64, config={"model.depth": 3})
+    write("d", 8, "2" * 64, data=digest("other"))
+
+    def names(a, b):
+        return [one.name for one in diff_runs(f"{tmp_path / a}", f"{tmp_path / b}").differences]
+
+    assert names("a:0", "b:0") == ["digits train: digest", "layer head"]
+    assert names("a:0", "c:0") == ["model.depth"]
+    assert names("a:0", "d:0") == ["digits: digest"]
+    assert names("a:0", "b:1") == ["layer head", "seed"]
 
 
 def test_a_run_compared_with_itself_differs_in_nothing(sweep):
@@ -214,3 +255,40 @@ def test_lineage_to_a_type_keeps_the_paths_that_lead_there(sweep):
 
 def test_a_lineage_is_drawn_as_png(sweep):
     assert trace(sweep, "best", to="dataset").draw_png(scale=0.5).startswith(b"\x89PNG\r\n")
+
+
+def test_two_values_that_are_as_good_are_within_noise_though_the_rest_matters(tmp_path):
+    sweep = open_sweep(Written(rates=(0.1, 0.01, 0.011), seeds=3).write(tmp_path / "s"))
+    apart = diff_runs(0, 6, sweep).differences[0]
+    alike = next(one for one in diff_runs(6, 12, sweep).differences if one.name == "optimizer.lr")
+    assert (apart.name, apart.beyond_noise) == ("optimizer.lr", True)
+    assert (alike.a, alike.b) == ("0.01", "0.011")
+    assert (alike.beyond_noise, alike.explains) == (False, 0.0)
+
+
+HOSTILE = "\x1b[31m\u202e<script>alert(1)</script>\nrun"
+
+
+def test_hostile_values_stay_text_in_every_answer(tmp_path):
+    one = open_sweep(Written(config={"task.name": HOSTILE}, seeds=1).write(tmp_path / "one"))
+    other = open_sweep(Written(config={"task.name": "plain"}, seeds=1).write(tmp_path / "two"))
+    found = diff_runs("one:0", "two:0", one)
+    verdict = verify_rerun(one, 0, open_sweep(Written(seeds=1, shift=1).write(tmp_path / "three")))
+    assert [row.name for row in found.differences] == ["task.name"]
+    answers = [found.to_text(), verdict.to_text(), explain(one, "val/loss@0/1").to_text()]
+    answers += [render_rows(trace(one, "0").rows), render_rows(impact_of(other, ["0"]))]
+    for answer in answers:
+        assert "\x1b" not in answer
+        assert "\u202e" not in answer
+    assert r"\u001b[31m\u202e<script>" in answers[0]
+    assert r"\u001b[31m\u202e<script>" in answers[1]
+    assert json.loads(json.loads(found.to_json())["differences"][0]["a"]) == HOSTILE
+    picture = trace(one, "0").draw()
+    assert b"<script" not in picture
+
+
+def test_every_question_answers_for_a_run_that_was_killed(tmp_path):
+    live = open_sweep(Written(status=None, seeds=2).write(tmp_path / "live"))
+    assert [one.name for one in diff_runs(0, 1, live).differences] == ["seed"]
+    assert trace(live, "0").rows.num_rows > 5
+    assert [row["run"] for row in impact_of(live, ["digits"]).to_pylist()][:8] == list(range(8))

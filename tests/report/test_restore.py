@@ -182,3 +182,15 @@ def test_the_restored_record_is_whole(sweep, repository, tmp_path):
     found = verify_sweep(restored.folder / "record")
     damaged = [finding for finding in found.findings if finding.severity == "damage"]
     assert damaged == []
+
+
+def test_links_in_a_record_of_others_are_not_followed(tmp_path):
+    folder = Written(seeds=1).write(tmp_path / "s")
+    sweep = open_sweep(folder)
+    secret = tmp_path / "secret"
+    secret.write_text("mine")
+    log = folder / "runs" / sweep.plan.points[0].run_id / "log"
+    (log / "more.txt").symlink_to(secret)
+    restored = restore_run(find_run(0, sweep), tmp_path / "again")
+    (copied,) = (restored.folder / "record").rglob("more.txt")
+    assert copied.is_symlink()

@@ -32,7 +32,9 @@ class Written:
     shift: float = 0.0
     status: RunStatus | None = RunStatus.FINISHED
     reason: str | None = None
+    host: str | None = None
     deletes: bool = False
+    events: Sequence[Event] = ()
 
     def plan(self, name: str) -> Plan:
         trials = [
@@ -100,7 +102,7 @@ class Written:
             Event(
                 "run_start",
                 point.run_id,
-                data={"run_id": point.run_id, "user": "ada", "attempt": 0},
+                data={"run_id": point.run_id, "user": "ada", "host": self.host, "attempt": 0},
             ),
             Event("agent", "ada", data={"type": "person", "version": None, "on_behalf_of": None}),
             Event("environment", "", data=environment),
@@ -111,6 +113,7 @@ class Written:
                 for name, (path, sha256) in self.sources.items()
             ),
             Event("dataset", "digits", data={"digest": self.data, "size": 1797, "type": "Digits"}),
+            *self.events,
             Event("epoch_start", "train", epoch=0, data={}),
             Event("epoch_end", "train", epoch=0, data={"duration_s": 1.0, "batches": 1}),
             Event("epoch_start", "train", epoch=1, data={}),
