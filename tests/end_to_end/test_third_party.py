@@ -67,7 +67,7 @@ CASES = [
     _case("lstm", "LightningLSTM", "SGD", "train_loss", needs="requests", epochs=(1,)),
     _case("cli", "DemoModel", "Adam", needs="jsonargparse", words=_CLI),
     _case("other_name", "BoringModel", "SGD", needs="pytorch_lightning", epochs=(1, 2)),
-    _case("forecasting", "NBeats", "Ranger", "train_loss_epoch", needs="pytorch_forecasting"),
+    _case("forecasting", "NBeats", "Adam", "train_loss_epoch", needs="pytorch_forecasting"),
     _case("gluon", "SimpleFeedForwardLightningModule", "Adam", "train_loss", needs="gluonts"),
     _case("darts_nbeats", "_NBEATSModule", "Adam", "train_loss", needs="darts"),
     _case("neural", "NHITS", "Adam", "train_loss_step", needs="neuralforecast", epochs=(6,)),
