@@ -23,7 +23,7 @@ from provrunner.capture.loaded import is_single_number, is_tensor, uses_cuda
 from provrunner.capture.options import CaptureOptions, Leaf, RunContext
 from provrunner.capture.program import ProgramCode
 from provrunner.capture.recorder import Moment, Recorder, read_clocks, shorten
-from provrunner.capture.resources import read_resources
+from provrunner.capture.resources import overhead_data, read_resources
 from provrunner.capture.settings import leaf_data, object_data
 from provrunner.redaction import secret_values
 from provrunner.schema import RunStatus, Sink
@@ -205,7 +205,7 @@ class LoopRecording:
             self.guard.call(self._code.finish)
             self.guard.call(self._code.find_sources)
         self.event("resources", "", read_resources())
-        self._tell_cost("")
+        self.event("overhead", "", overhead_data(self.guard.seconds, self.recorder))
 
     def _enter(self, epoch: int) -> None:
         if self.epoch is not None:
@@ -220,16 +220,7 @@ class LoopRecording:
         self._epoch_event("epoch_end", data, end)
         self._epoch_started = end
         self.event("resources", "train", read_resources())
-        self._tell_cost("train")
-
-    def _tell_cost(self, subject: str) -> None:
-        cost = {
-            "hook_s": self.guard.seconds,
-            "events": self.recorder.events + 1,
-            "metric_rows": self.recorder.metric_rows,
-            "dropped": self.recorder.dropped,
-        }
-        self.event("overhead", subject, cost)
+        self.event("overhead", "train", overhead_data(self.guard.seconds, self.recorder))
 
     def _epoch_event(self, kind: str, data: Mapping[str, Any], moment: Moment) -> None:
         self.recorder.event(kind, "train", data, step=self.step, epoch=self.epoch, moment=moment)
