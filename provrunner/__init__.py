@@ -58,8 +58,8 @@ _HOMES = {
     "read_log": "provrunner.log.reader",
 }
 
-_CALLABLE = ("log", "run")
-"""Packages that are functions as well."""
+_MODULES = ("keras", "log", "run")
+"""Modules that are there without being imported; two are functions as well."""
 
 if not TYPE_CHECKING:
 
@@ -70,7 +70,7 @@ if not TYPE_CHECKING:
             from importlib.metadata import version
 
             return version("provrunner")
-        if name in _CALLABLE:
+        if name in _MODULES:
             return import_module(f"provrunner.{name}")
         if name not in _HOMES:
             raise AttributeError(f"module 'provrunner' has no attribute {name!r}")

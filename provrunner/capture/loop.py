@@ -6,7 +6,7 @@ import functools
 import os
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,13 +16,14 @@ from provrunner.capture.beginning import begin_process
 from provrunner.capture.data import DataDescriber
 from provrunner.capture.ending import exception_data
 from provrunner.capture.environment import user_name
-from provrunner.capture.estimator import describe_estimator
+from provrunner.capture.estimator import Described, describe_estimator
 from provrunner.capture.guard import Guard
+from provrunner.capture.keras_model import describe_keras
 from provrunner.capture.loaded import is_single_number, is_tensor, uses_cuda
 from provrunner.capture.options import CaptureOptions, Leaf, RunContext
 from provrunner.capture.program import ProgramCode
 from provrunner.capture.recorder import Moment, Recorder, read_clocks, shorten
-from provrunner.capture.resources import read_resources
+from provrunner.capture.resources import overhead_data, read_resources
 from provrunner.capture.settings import leaf_data, object_data
 from provrunner.redaction import secret_values
 from provrunner.schema import RunStatus, Sink
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
     from provrunner.capture.networks import ModelWatch, Optimizers
 
 __all__ = ["LoopRecording", "stage_of"]
+
+_Describe = Callable[[Any, str | None], Iterator[Described]]
 
 _STAGES = {
     **dict.fromkeys(("val", "valid", "validation", "validate", "dev", "eval"), "validate"),
@@ -123,11 +126,15 @@ class LoopRecording:
 
     def watch_estimator(self, estimator: Any) -> None:
         """Describe an estimator's parameters and steps."""
-        if self._describes:
-            user = user_name() if self._options.identity else None
-            for kind, subject, data in describe_estimator(estimator, user):
-                self.event(kind, subject, data)
-            self._find_sources(estimator)
+        self._write_described(describe_estimator, estimator)
+
+    def watch_keras(self, model: Any) -> None:
+        """Describe a Keras model's optimizer and layers."""
+        self._write_described(describe_keras, model)
+
+    def adapt(self, name: str, old: object, new: object, cause: str, agent: str) -> None:
+        """Write that a setting changed."""
+        self.event("adaptation", name, {"old": old, "new": new, "cause": cause, "agent": agent})
 
     def watch_optimizers(self, optimizers: Sequence[Any], schedulers: Sequence[Any]) -> None:
         """Write settings of torch optimizers and schedulers, and watch them from now on."""
@@ -159,8 +166,7 @@ class LoopRecording:
     def look(self) -> None:
         """Write what changed in optimizers, and what is known of models and code by now."""
         for change in self._optimizers.changes() if self._optimizers else ():
-            data = {"old": change.old, "new": change.new, "cause": change.cause}
-            self.event("adaptation", change.name, {**data, "agent": change.agent})
+            self.adapt(change.name, change.old, change.new, change.cause, change.agent)
         for model in [model for model in self._models if model.is_ready()]:
             self._describe(model)
         if self._code is not None:
@@ -199,7 +205,7 @@ class LoopRecording:
             self.guard.call(self._code.finish)
             self.guard.call(self._code.find_sources)
         self.event("resources", "", read_resources())
-        self._tell_cost("")
+        self.event("overhead", "", overhead_data(self.guard.seconds, self.recorder))
 
     def _enter(self, epoch: int) -> None:
         if self.epoch is not None:
@@ -214,16 +220,7 @@ class LoopRecording:
         self._epoch_event("epoch_end", data, end)
         self._epoch_started = end
         self.event("resources", "train", read_resources())
-        self._tell_cost("train")
-
-    def _tell_cost(self, subject: str) -> None:
-        cost = {
-            "hook_s": self.guard.seconds,
-            "events": self.recorder.events + 1,
-            "metric_rows": self.recorder.metric_rows,
-            "dropped": self.recorder.dropped,
-        }
-        self.event("overhead", subject, cost)
+        self.event("overhead", "train", overhead_data(self.guard.seconds, self.recorder))
 
     def _epoch_event(self, kind: str, data: Mapping[str, Any], moment: Moment) -> None:
         self.recorder.event(kind, "train", data, step=self.step, epoch=self.epoch, moment=moment)
@@ -263,6 +260,14 @@ class LoopRecording:
         self._models.remove(model)
         for kind, subject, data in model.describe():
             self.event(kind, subject, data)
+
+    def _write_described(self, describe: _Describe, model: Any) -> None:
+        if not self._describes:
+            return
+        user = user_name() if self._options.identity else None
+        for kind, subject, data in describe(model, user):
+            self.event(kind, subject, data)
+        self._find_sources(model)
 
     def _find_sources(self, *objects: object) -> None:
         if self._code is not None:

@@ -6,13 +6,14 @@ import atexit
 import dataclasses
 import os
 import signal
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, overload
 
 from provrunner.capture.ending import Outcome, exit_outcome, program_outcome
 from provrunner.capture.estimator import is_estimator
+from provrunner.capture.keras_model import is_keras_model
 from provrunner.capture.loop import LoopRecording
 from provrunner.capture.options import CaptureOptions
 from provrunner.errors import nearest
@@ -187,11 +188,11 @@ class LoopRun:
                 f"stage: {stage!r} is none of {', '.join(_STAGES)}{nearest(stage, _STAGES)}"
             )
         named = {values: value} if isinstance(values, str) else dict(values)
-        self._call(self._recording.write, named, step, epoch, stage)
+        self.guarded(self._recording.write, named, step, epoch, stage)
 
     def log_value(self, name: str, value: object, *, step: int | None = None) -> None:
         """Write what `provrunner.log` was given anywhere in the program."""
-        self._call(self._recording.write, {name: value}, step, None, None)
+        self.guarded(self._recording.write, {name: value}, step, None, None)
 
     def log_params(self, params: object) -> None:
         """Write hyperparameters, as `config` of `provrunner.run` takes them.
@@ -199,7 +200,7 @@ class LoopRun:
         Raises:
             TypeError: they are no mapping, dataclass or namespace.
         """
-        self._call(self._recording.params, _mapping(params))
+        self.guarded(self._recording.params, _mapping(params))
 
     def watch(
         self,
@@ -213,21 +214,38 @@ class LoopRun:
 
         Args:
             model: a torch module: its layers, once a batch has shown their shapes, and its
-                architecture hash. Or a scikit-learn estimator: its parameters and steps.
+                architecture hash. Or a Keras model that is built: its optimizer and layers. Or a
+                scikit-learn estimator: its parameters and steps.
             optimizer: one of torch's, or several: their settings now, and each change of them.
             scheduler: one of torch's, or several, so that a change of theirs bears their name.
             data: a loader, data set, array, table, or pair of features and targets; or a dict of
                 them by split: `{"train": ..., "val": ...}`. Sizes, classes and digests are taken
                 without drawing a batch.
         """
-        if is_estimator(model):
-            self._call(self._recording.watch_estimator, model)
+        if is_keras_model(model):
+            self.guarded(self._recording.watch_keras, model)
+        elif is_estimator(model):
+            self.guarded(self._recording.watch_estimator, model)
         elif model is not None:
-            self._call(self._recording.watch_model, model)
+            self.guarded(self._recording.watch_model, model)
         if optimizer is not None or scheduler is not None:
-            self._call(self._recording.watch_optimizers, _listed(optimizer), _listed(scheduler))
+            self.guarded(self._recording.watch_optimizers, _listed(optimizer), _listed(scheduler))
         if data is not None:
-            self._call(self._recording.watch_data, data)
+            self.guarded(self._recording.watch_data, data)
+
+    def log_adaptation(
+        self, name: str, old: object, new: object, *, cause: str = "manual", agent: str = "unknown"
+    ) -> None:
+        """Record that a setting was changed in flight; those of watched optimizers are noticed.
+
+        Args:
+            name: of the setting, such as `data.batch_size`.
+            old: its value before.
+            new: its value from now on.
+            cause: in one word, such as `scheduler` or `manual`.
+            agent: who or what changed it.
+        """
+        self.guarded(self._recording.adapt, name, old, new, cause, agent)
 
     def log_estimator(
         self,
@@ -281,20 +299,25 @@ class LoopRun:
         if self._is_open():
             guard.call(record, Path(path), metric=metric, value=value, role=role)
 
+    def guarded(self, function: Callable[..., object], *args: Any) -> None:
+        """Call a further probe's function: what it raises becomes an event; sealed, do nothing."""
+        if self._is_open():
+            self._recording.guard.call(function, *args)
+
     def finish(self) -> None:
         """End the run as finished and seal its log; a second call does nothing."""
         self.close()
 
     def fail(self, error: BaseException) -> None:
         """End the run with what was raised: interrupted by a stop signal, else failed."""
-        self._call(self._recording.fail, error)
+        self.guarded(self._recording.fail, error)
         self.close(*(self._outcome or program_outcome(error)))
 
     def interrupt(self, number: int) -> None:
         """Write that a stop signal came: whatever ends the run now, it was interrupted."""
         name = signal.Signals(number).name
         self._outcome = (RunStatus.INTERRUPTED, name)
-        self._call(self._recording.event, "signal", "", {"number": int(number), "name": name})
+        self.guarded(self._recording.event, "signal", "", {"number": int(number), "name": name})
 
     def close(self, status: RunStatus | None = None, reason: str | None = None) -> None:
         """Write how the run ended and seal the log; a second call does nothing.
@@ -318,10 +341,6 @@ class LoopRun:
     def _is_open(self) -> bool:
         # A forked child has a copy, which it must not close.
         return not self._recording.recorder.closed and self._pid == os.getpid()
-
-    def _call(self, function: Any, *args: Any) -> None:
-        if self._is_open():
-            self._recording.guard.call(function, *args)
 
 
 def _mapping(config: object) -> Mapping[str, Any]:
