@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from provrunner.errors import ConfigError, LogError, nearest
 from provrunner.report.files import replace_file
@@ -26,7 +26,10 @@ FORMATS: Mapping[str, str] = {
 }
 """The serialisations by the suffix of their files."""
 
+_Writer: TypeAlias = Callable[[Path], None]
+
 _ALL = "all"
+_CRATE = "ro-crate"
 
 
 def export_graph(
@@ -36,17 +39,20 @@ def export_graph(
     run: int | str | None = None,
     out: Path | str | None = None,
     bundles: bool = False,
+    license_: str | None = None,
 ) -> tuple[Path, ...]:
-    """Write a sweep's provenance in one serialisation or in all of them.
+    """Write a sweep's provenance in one serialisation or in all of them, or pack it as a crate.
 
     Args:
         sweep: an open sweep; how finely training is told is said when it is opened.
-        to: a key of `FORMATS`, the name of one in any case, or `all`.
+        to: a key of `FORMATS`, the name of one in any case, `all` of them, or `ro-crate`: a folder
+            with the files of the sweep or run, their provenance and `ro-crate-metadata.json`.
         run: the number or id of the one run to write, with all that it came from; None for all.
-        out: the file; with `all`, each suffix takes the place of its own. None is a file in the
-            sweep's folder `prov/`, called by the sweep or run.
+        out: the file; with `all`, each suffix takes the place of its own; of a crate, a new folder
+            or a file `….zip`. None is in the sweep's folder `prov/`, called by the sweep or run.
         bundles: put what is stated of each run alone into a bundle of its own. Turtle has no
             bundles: it holds the same statements flat.
+        license_: of a crate, an IRI or a text.
 
     Returns:
         The paths written, in the order of `FORMATS`.
@@ -54,31 +60,41 @@ def export_graph(
     Raises:
         ConfigError: there is no such format, or bundles are asked of one run.
         LogError: there is no such run, or a file cannot be written.
+        GraphError: no run has begun that a crate could be of.
     """
     formats = _formats(to)
     if bundles and run is not None:
         raise ConfigError("bundles are a run each: leave out --bundles or --run")
-    graph = sweep.graph()
-    name = "sweep"
-    if run is not None:
+    graph, point = sweep.graph(), None if run is None else sweep.plan.find_point(run)
+    if point is not None:
         from provrunner.graph import cut_run
 
-        point = sweep.plan.find_point(run)
-        graph, name = cut_run(graph, point.run), f"run-{point.run_id}"
+        graph = cut_run(graph, point.run)
+    name = "sweep" if point is None else f"run-{point.run_id}"
     target = sweep.folder / "prov" / name if out is None else Path(out)
     writers = graph_writers(graph, bundles=bundles)
-    written = []
+    try:
+        if formats == (_CRATE,):
+            from provrunner.report.crate import write_crate
+
+            folder = target if out is not None else target.with_name(f"{name}-{_CRATE}")
+            return (write_crate(sweep, folder, graph, writers, point=point, license_=license_),)
+        return tuple(_write(target, out is not None, formats, writers))
+    except OSError as error:
+        raise LogError(f"cannot write {error.filename or target}: {error.strerror}") from error
+
+
+def _write(
+    target: Path, exactly: bool, formats: tuple[str, ...], writers: Mapping[str, _Writer]
+) -> Iterator[Path]:
+    """Write some formats, one of them to the very file that was named."""
     for suffix in formats:
-        path = target if out is not None and len(formats) == 1 else target.with_suffix(f".{suffix}")
-        try:
-            replace_file(path, writers[suffix])
-        except OSError as error:
-            raise LogError(f"cannot write {path}: {error.strerror or error}") from error
-        written.append(path)
-    return tuple(written)
+        path = target if exactly and len(formats) == 1 else target.with_suffix(f".{suffix}")
+        replace_file(path, writers[suffix])
+        yield path
 
 
-def graph_writers(graph: Graph, *, bundles: bool = False) -> dict[str, Callable[[Path], None]]:
+def graph_writers(graph: Graph, *, bundles: bool = False) -> dict[str, _Writer]:
     """Return what writes a graph to a file in each of the `FORMATS`, all streamed."""
     from provrunner.graph import bundle_runs, export
 
@@ -91,7 +107,7 @@ def graph_writers(graph: Graph, *, bundles: bool = False) -> dict[str, Callable[
         "nq": export.write_nquads,
     }
 
-    def writer(write: Callable[[Graph, Path, Bundles], None]) -> Callable[[Path], None]:
+    def writer(write: Callable[[Graph, Path, Bundles], None]) -> _Writer:
         return lambda path: write(document, path, parts)
 
     writers = {suffix: writer(write) for suffix, write in nested.items()}
@@ -104,7 +120,8 @@ def _formats(to: str) -> tuple[str, ...]:
     names = {name.lower(): suffix for suffix, name in FORMATS.items()} | {
         one: one for one in FORMATS
     }
+    names[_CRATE] = _CRATE
     if to.lower() not in names:
-        known = [*FORMATS, _ALL]
+        known = [*FORMATS, _ALL, _CRATE]
         raise ConfigError(f"no format {to!r}; one of {', '.join(known)}{nearest(to, known)}")
     return (names[to.lower()],)
