@@ -1,4 +1,4 @@
-"""A sweep's provenance graph as files in the serialisations of W3C PROV."""
+"""A sweep's provenance graph as files: serialisations of W3C PROV, pictures, or a crate."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from provrunner.graph.export.records import Bundles
     from provrunner.report.results import Sweep
 
-__all__ = ["FORMATS", "export_graph", "graph_writers"]
+__all__ = ["FORMATS", "draw_pictures", "export_graph", "graph_writers"]
 
 FORMATS: Mapping[str, str] = {
     "json": "PROV-JSON",
@@ -30,6 +30,7 @@ _Writer: TypeAlias = Callable[[Path], None]
 
 _ALL = "all"
 _CRATE = "ro-crate"
+_PICTURES = ("svg", "png")
 
 
 def export_graph(
@@ -46,10 +47,12 @@ def export_graph(
     Args:
         sweep: an open sweep; how finely training is told is said when it is opened.
         to: a key of `FORMATS`, the name of one in any case, `all` of them, or `ro-crate`: a folder
-            with the files of the sweep or run, their provenance and `ro-crate-metadata.json`.
+            with the files of the sweep or run, their provenance and `ro-crate-metadata.json`; or
+            `svg` or `png`: pictures of the sweep, or of the run.
         run: the number or id of the one run to write, with all that it came from; None for all.
         out: the file; with `all`, each suffix takes the place of its own; of a crate, a new folder
-            or a file `….zip`. None is in the sweep's folder `prov/`, called by the sweep or run.
+            or a file `….zip`; of a sweep's pictures, a folder. None is in the sweep's folder
+            `prov/`, called by the sweep or run.
         bundles: put what is stated of each run alone into a bundle of its own. Turtle has no
             bundles: it holds the same statements flat.
         license_: of a crate, an IRI or a text.
@@ -74,6 +77,9 @@ def export_graph(
     target = sweep.folder / "prov" / name if out is None else Path(out)
     writers = graph_writers(graph, bundles=bundles)
     try:
+        if formats[0] in _PICTURES:
+            run_number = None if point is None else point.run
+            return tuple(_draw(sweep, formats[0], run_number, target, exactly=out is not None))
         if formats == (_CRATE,):
             from provrunner.report.crate import write_crate
 
@@ -92,6 +98,46 @@ def _write(
         path = target if exactly and len(formats) == 1 else target.with_suffix(f".{suffix}")
         replace_file(path, writers[suffix])
         yield path
+
+
+def _draw(
+    sweep: Sweep, format_: str, run: int | None, target: Path, *, exactly: bool
+) -> Iterator[Path]:
+    """Write the picture of a run to a file, or those of a sweep to a folder."""
+    from provrunner.graph import draw_run
+
+    if run is not None:
+        path = target if exactly else target.with_suffix(f".{format_}")
+        replace_file(path, _bytes(draw_run(sweep.graph(), run, format_=format_)))
+        yield path
+        return
+    for name, picture in draw_pictures(sweep, format_).items():
+        path = (target if exactly else target.parent) / f"{name}.{format_}"
+        replace_file(path, _bytes(picture))
+        yield path
+
+
+def _bytes(content: bytes) -> Callable[[Path], object]:
+    return lambda path: path.write_bytes(content)
+
+
+def draw_pictures(sweep: Sweep, format_: str = "svg") -> dict[str, bytes]:
+    """Draw a sweep by type, its plan in both views and, where there is one, the best run.
+
+    Returns:
+        Pictures by name: `sweep`, `best_run`, `lineage` of the best value, `plan`, `plan_data`.
+    """
+    from provrunner.graph import draw_lineage, draw_plan, draw_run, draw_types
+
+    graph = sweep.graph()
+    pictures = {"sweep": draw_types(graph, format_=format_)}
+    best = sweep.sensitivity().to_dict()["best"]
+    if best is not None:
+        pictures["best_run"] = draw_run(graph, best["run"], format_=format_)
+        pictures["lineage"] = draw_lineage(graph.lineage("best"), format_=format_)
+    pictures["plan"] = draw_plan(graph, format_=format_)
+    pictures["plan_data"] = draw_plan(graph, "data", format_=format_)
+    return pictures
 
 
 def graph_writers(graph: Graph, *, bundles: bool = False) -> dict[str, _Writer]:
@@ -120,8 +166,8 @@ def _formats(to: str) -> tuple[str, ...]:
     names = {name.lower(): suffix for suffix, name in FORMATS.items()} | {
         one: one for one in FORMATS
     }
-    names[_CRATE] = _CRATE
+    names |= {one: one for one in (_CRATE, *_PICTURES)}
     if to.lower() not in names:
-        known = [*FORMATS, _ALL, _CRATE]
+        known = [*FORMATS, _ALL, _CRATE, *_PICTURES]
         raise ConfigError(f"no format {to!r}; one of {', '.join(known)}{nearest(to, known)}")
     return (names[to.lower()],)
