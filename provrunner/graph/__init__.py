@@ -7,6 +7,7 @@ from provrunner.graph.picture import draw_lineage, draw_run, draw_types
 from provrunner.graph.picture_plan import draw_plan
 from provrunner.graph.query import Graph, find_term, lineage
 from provrunner.graph.terms import BASE_IRI, NAMESPACES, RELATIONS
+from provrunner.graph.view import build_view
 
 __all__ = [
     "BASE_IRI",
@@ -15,6 +16,7 @@ __all__ = [
     "Graph",
     "Violation",
     "build_graph",
+    "build_view",
     "bundle_runs",
     "check_graph",
     "cut_run",

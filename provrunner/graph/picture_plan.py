@@ -22,13 +22,14 @@ _Arrows = dict[tuple[str, str], Counter[str]]
 _Nodes = dict[str, dict[str, Any]]
 
 
-def draw_plan(graph: Graph, view: str = "process") -> bytes:
-    """Draw the steps that every run of a sweep takes, as SVG; arrows point to what comes next.
+def draw_plan(graph: Graph, view: str = "process", *, format_: str = "svg") -> bytes:
+    """Draw the steps that every run of a sweep takes; arrows point to what comes next.
 
     Args:
         graph: of a sweep, or of what is planned of it.
         view: `process` has a box a step, with what flows between them on the arrows, and the
             settings that enter; `data` has one a kind of data, with the steps on the arrows.
+        format_: `svg` or `png`.
 
     Raises:
         ValueError: another view.
@@ -41,7 +42,7 @@ def draw_plan(graph: Graph, view: str = "process") -> bytes:
     if view == "process":
         for step in steps:
             _add_settings(graph, step, boxes, arrows)
-    return render(boxes, arrows)
+    return render(boxes, arrows, format_=format_)
 
 
 def _nodes(graph: Graph, type_: str) -> _Nodes:

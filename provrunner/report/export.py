@@ -1,10 +1,10 @@
-"""A sweep's provenance graph as files in the serialisations of W3C PROV."""
+"""A sweep's provenance graph as files: serialisations of W3C PROV, pictures, or a crate."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from provrunner.errors import ConfigError, LogError, nearest
 from provrunner.report.files import replace_file
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from provrunner.graph.export.records import Bundles
     from provrunner.report.results import Sweep
 
-__all__ = ["FORMATS", "export_graph", "graph_writers"]
+__all__ = ["FORMATS", "draw_pictures", "export_graph", "graph_writers"]
 
 FORMATS: Mapping[str, str] = {
     "json": "PROV-JSON",
@@ -26,7 +26,11 @@ FORMATS: Mapping[str, str] = {
 }
 """The serialisations by the suffix of their files."""
 
+_Writer: TypeAlias = Callable[[Path], None]
+
 _ALL = "all"
+_CRATE = "ro-crate"
+_PICTURES = ("svg", "png")
 
 
 def export_graph(
@@ -36,17 +40,22 @@ def export_graph(
     run: int | str | None = None,
     out: Path | str | None = None,
     bundles: bool = False,
+    license_: str | None = None,
 ) -> tuple[Path, ...]:
-    """Write a sweep's provenance in one serialisation or in all of them.
+    """Write a sweep's provenance in one serialisation or in all of them, or pack it as a crate.
 
     Args:
         sweep: an open sweep; how finely training is told is said when it is opened.
-        to: a key of `FORMATS`, the name of one in any case, or `all`.
+        to: a key of `FORMATS`, the name of one in any case, `all` of them, or `ro-crate`: a folder
+            with the files of the sweep or run, their provenance and `ro-crate-metadata.json`; or
+            `svg` or `png`: pictures of the sweep, or of the run.
         run: the number or id of the one run to write, with all that it came from; None for all.
-        out: the file; with `all`, each suffix takes the place of its own. None is a file in the
-            sweep's folder `prov/`, called by the sweep or run.
+        out: the file; with `all`, each suffix takes the place of its own; of a crate, a new folder
+            or a file `….zip`; of a sweep's pictures, a folder. None is in the sweep's folder
+            `prov/`, called by the sweep or run.
         bundles: put what is stated of each run alone into a bundle of its own. Turtle has no
             bundles: it holds the same statements flat.
+        license_: of a crate, an IRI or a text.
 
     Returns:
         The paths written, in the order of `FORMATS`.
@@ -54,31 +63,84 @@ def export_graph(
     Raises:
         ConfigError: there is no such format, or bundles are asked of one run.
         LogError: there is no such run, or a file cannot be written.
+        GraphError: no run has begun that a crate could be of.
     """
     formats = _formats(to)
     if bundles and run is not None:
         raise ConfigError("bundles are a run each: leave out --bundles or --run")
-    graph = sweep.graph()
-    name = "sweep"
-    if run is not None:
+    graph, point = sweep.graph(), None if run is None else sweep.plan.find_point(run)
+    if point is not None:
         from provrunner.graph import cut_run
 
-        point = sweep.plan.find_point(run)
-        graph, name = cut_run(graph, point.run), f"run-{point.run_id}"
+        graph = cut_run(graph, point.run)
+    name = "sweep" if point is None else f"run-{point.run_id}"
     target = sweep.folder / "prov" / name if out is None else Path(out)
     writers = graph_writers(graph, bundles=bundles)
-    written = []
+    try:
+        if formats[0] in _PICTURES:
+            run_number = None if point is None else point.run
+            return tuple(_draw(sweep, formats[0], run_number, target, exactly=out is not None))
+        if formats == (_CRATE,):
+            from provrunner.report.crate import write_crate
+
+            folder = target if out is not None else target.with_name(f"{name}-{_CRATE}")
+            return (write_crate(sweep, folder, graph, writers, point=point, license_=license_),)
+        return tuple(_write(target, out is not None, formats, writers))
+    except OSError as error:
+        raise LogError(f"cannot write {error.filename or target}: {error.strerror}") from error
+
+
+def _write(
+    target: Path, exactly: bool, formats: tuple[str, ...], writers: Mapping[str, _Writer]
+) -> Iterator[Path]:
+    """Write some formats, one of them to the very file that was named."""
     for suffix in formats:
-        path = target if out is not None and len(formats) == 1 else target.with_suffix(f".{suffix}")
-        try:
-            replace_file(path, writers[suffix])
-        except OSError as error:
-            raise LogError(f"cannot write {path}: {error.strerror or error}") from error
-        written.append(path)
-    return tuple(written)
+        path = target if exactly and len(formats) == 1 else target.with_suffix(f".{suffix}")
+        replace_file(path, writers[suffix])
+        yield path
 
 
-def graph_writers(graph: Graph, *, bundles: bool = False) -> dict[str, Callable[[Path], None]]:
+def _draw(
+    sweep: Sweep, format_: str, run: int | None, target: Path, *, exactly: bool
+) -> Iterator[Path]:
+    """Write the picture of a run to a file, or those of a sweep to a folder."""
+    from provrunner.graph import draw_run
+
+    if run is not None:
+        path = target if exactly else target.with_suffix(f".{format_}")
+        replace_file(path, _bytes(draw_run(sweep.graph(), run, format_=format_)))
+        yield path
+        return
+    for name, picture in draw_pictures(sweep, format_).items():
+        path = (target if exactly else target.parent) / f"{name}.{format_}"
+        replace_file(path, _bytes(picture))
+        yield path
+
+
+def _bytes(content: bytes) -> Callable[[Path], object]:
+    return lambda path: path.write_bytes(content)
+
+
+def draw_pictures(sweep: Sweep, format_: str = "svg") -> dict[str, bytes]:
+    """Draw a sweep by type, its plan in both views and, where there is one, the best run.
+
+    Returns:
+        Pictures by name: `sweep`, `best_run`, `lineage` of the best value, `plan`, `plan_data`.
+    """
+    from provrunner.graph import draw_lineage, draw_plan, draw_run, draw_types
+
+    graph = sweep.graph()
+    pictures = {"sweep": draw_types(graph, format_=format_)}
+    best = sweep.sensitivity().to_dict()["best"]
+    if best is not None:
+        pictures["best_run"] = draw_run(graph, best["run"], format_=format_)
+        pictures["lineage"] = draw_lineage(graph.lineage("best"), format_=format_)
+    pictures["plan"] = draw_plan(graph, format_=format_)
+    pictures["plan_data"] = draw_plan(graph, "data", format_=format_)
+    return pictures
+
+
+def graph_writers(graph: Graph, *, bundles: bool = False) -> dict[str, _Writer]:
     """Return what writes a graph to a file in each of the `FORMATS`, all streamed."""
     from provrunner.graph import bundle_runs, export
 
@@ -91,7 +153,7 @@ def graph_writers(graph: Graph, *, bundles: bool = False) -> dict[str, Callable[
         "nq": export.write_nquads,
     }
 
-    def writer(write: Callable[[Graph, Path, Bundles], None]) -> Callable[[Path], None]:
+    def writer(write: Callable[[Graph, Path, Bundles], None]) -> _Writer:
         return lambda path: write(document, path, parts)
 
     writers = {suffix: writer(write) for suffix, write in nested.items()}
@@ -104,7 +166,8 @@ def _formats(to: str) -> tuple[str, ...]:
     names = {name.lower(): suffix for suffix, name in FORMATS.items()} | {
         one: one for one in FORMATS
     }
+    names |= {one: one for one in (_CRATE, *_PICTURES)}
     if to.lower() not in names:
-        known = [*FORMATS, _ALL]
+        known = [*FORMATS, _ALL, _CRATE, *_PICTURES]
         raise ConfigError(f"no format {to!r}; one of {', '.join(known)}{nearest(to, known)}")
     return (names[to.lower()],)

@@ -26,7 +26,9 @@ _CHEAP_STATEMENTS = 20_000
 """Statements of a graph, about 60 runs, up to which every serialisation is written unasked."""
 _CAPTIONS = {
     "prov/sweep.svg": "What led to what in this sweep",
+    "prov/lineage.svg": "What the best number came from",
     "prov/plan.svg": "What each run does, step by step",
+    "prov/plan_data.svg": "What flows from step to step",
     "prov/best_run.svg": "How the best run came about",
 }
 _LINKS = {
@@ -87,25 +89,15 @@ def _writers(sweep: Sweep) -> Iterator[tuple[str, _Writer]]:
     """Yield each derived file's name in the folder, and what writes it."""
     for name, table in sweep.tables.items():
         yield f"tables/{name}.parquet", _parquet(table)
-    pictures = _draw(sweep)
+    from provrunner.report.export import draw_pictures
+
+    pictures = {f"prov/{name}.svg": picture for name, picture in draw_pictures(sweep).items()}
     yield from _provenance(sweep, pictures)
     yield from _summary(sweep, pictures)
 
 
 def _parquet(table: pa.Table) -> _Writer:
     return lambda path: pq.write_table(table, path, compression="zstd")
-
-
-def _draw(sweep: Sweep) -> dict[str, bytes]:
-    """Draw the graph's pictures, by file name."""
-    from provrunner.graph import draw_plan, draw_run, draw_types
-
-    pictures = {"prov/sweep.svg": draw_types(sweep.graph())}
-    pictures["prov/plan.svg"] = draw_plan(sweep.graph())
-    best = sweep.sensitivity().to_dict()["best"]
-    if best is not None:
-        pictures["prov/best_run.svg"] = draw_run(sweep.graph(), best["run"])
-    return pictures
 
 
 def _provenance(sweep: Sweep, pictures: Mapping[str, bytes]) -> Iterator[tuple[str, _Writer]]:
@@ -121,6 +113,7 @@ def _provenance(sweep: Sweep, pictures: Mapping[str, bytes]) -> Iterator[tuple[s
 
 
 def _summary(sweep: Sweep, pictures: Mapping[str, bytes]) -> Iterator[tuple[str, _Writer]]:
+    from provrunner.graph import build_view
     from provrunner.report.html import build_page
     from provrunner.report.markdown import summary_markdown
 
@@ -137,6 +130,7 @@ def _summary(sweep: Sweep, pictures: Mapping[str, bytes]) -> Iterator[tuple[str,
         tables=sweep.tables,
         pictures={_CAPTIONS[name]: picture for name, picture in pictures.items()},
         links=_LINKS,
+        view=build_view(sweep.graph()),
     )
     yield "report.html", _text(page)
 

@@ -25,6 +25,8 @@ from provrunner.report.wording import (
 
 __all__ = ["build_page"]
 
+_SCRIPT, _GRAPH_SCRIPT = "page.js", "graph.js"
+
 
 def build_page(
     *,
@@ -33,11 +35,13 @@ def build_page(
     tables: Mapping[str, pa.Table],
     pictures: Mapping[str, bytes | str] | None = None,
     links: Mapping[str, str] | None = None,
+    view: Mapping[str, object] | None = None,
 ) -> str:
     """Build the page of a sweep; the same inputs give the same text.
 
-    It holds its pictures as SVG, one style sheet and one short script, and a content policy that
-    allows these two by digest and nothing from elsewhere. Every name and value is escaped.
+    It holds its pictures as SVG, one style sheet and a short script, with a graph to open a second
+    one, and a content policy that allows these by digest and nothing from elsewhere. Every name
+    and value is escaped.
 
     Args:
         summary: the sensitivity summary as plain values (`Summary.to_dict`).
@@ -46,6 +50,7 @@ def build_page(
             `notes` where known.
         pictures: SVG documents of the provenance graph by caption.
         links: files beside the page by label, as relative paths; others are left out.
+        view: the provenance graph, folded to be opened run by run (`graph.build_view`).
     """
     from provrunner.report.figures import draw_figures
     from provrunner.report.findings import findings
@@ -55,9 +60,12 @@ def build_page(
     figures = draw_figures(summary, plan, runs=tables["runs"], epochs=tables["epochs"])
     sections = [
         *findings(summary, figures, tables.get("artifacts")),
-        *records(summary, plan, tables, pictures=pictures or {}, links=links or {}),
+        *records(summary, plan, tables, pictures=pictures or {}, links=links or {}, view=view),
     ]
     shown = [section for section in sections if section.body]
+    scripts = [
+        _resource(name) for name in ([_SCRIPT] if view is None else [_SCRIPT, _GRAPH_SCRIPT])
+    ]
     body = element(
         "body",
         element("a", "Skip to the verdict", href="#verdict", class_="skip"),
@@ -65,16 +73,17 @@ def build_page(
         _contents(shown),
         element("main", *(section.to_html() for section in shown)),
         element("footer", element("p", "Made by provrunner from the sweep's log alone.")),
-        _script(),
+        *(element("script", Markup(script)) for script in scripts),
     )
-    return f'<!DOCTYPE html>\n<html lang="en">\n{_head(plan.name)}\n{body}\n</html>\n'
+    return f'<!DOCTYPE html>\n<html lang="en">\n{_head(plan.name, scripts)}\n{body}\n</html>\n'
 
 
-def _head(name: str) -> Markup:
-    style, script = _style_text(), _resource("page.js")
+def _head(name: str, scripts: Sequence[str]) -> Markup:
+    style = _style_text()
+    allowed = " ".join(f"'{_source_hash(script)}'" for script in scripts)
     policy = (
         f"default-src 'none'; style-src '{_source_hash(style)}'; "
-        f"script-src '{_source_hash(script)}'; img-src data:; base-uri 'none'; form-action 'none'"
+        f"script-src {allowed}; img-src data:; base-uri 'none'; form-action 'none'"
     )
     return element(
         "head",
@@ -118,10 +127,6 @@ def _wall_time(runs: pa.Table) -> list[str]:
 def _contents(shown: Sequence[Section]) -> Markup:
     links = [element("li", element("a", section.name, href=f"#{section.key}")) for section in shown]
     return element("nav", element("ul", *links), aria_label="Sections")
-
-
-def _script() -> Markup:
-    return element("script", Markup(_resource("page.js")))
 
 
 def _style_text() -> str:

@@ -76,9 +76,11 @@ class Section:
         )
 
 
-def region(label: str, *content: Content, class_: str = "scroll") -> Markup:
+def region(label: str, *content: Content, class_: str = "scroll", id_: str | None = None) -> Markup:
     """Write a box that scrolls sideways, by the keyboard too."""
-    return element("div", *content, class_=class_, role="region", aria_label=label, tabindex="0")
+    return element(
+        "div", *content, id=id_, class_=class_, role="region", aria_label=label, tabindex="0"
+    )
 
 
 def details(summary: str, *content: Content) -> Markup:

@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from provrunner.plan import Plan
 from provrunner.report.escape import visible
+from provrunner.report.explorer import graph_view
 from provrunner.report.markup import Content, Markup, Section, details, element, join, region, table
 from provrunner.report.numbers import count, decimals, duration, number
 from provrunner.report.svg import inline_svg
@@ -42,13 +43,15 @@ def records(
     *,
     pictures: Mapping[str, bytes | str],
     links: Mapping[str, str],
+    view: Mapping[str, object] | None = None,
 ) -> Iterator[Section]:
     """Give the sections in their order; one that has nothing to say has no body."""
     drawn = [_picture(label, drawing, i) for i, (label, drawing) in enumerate(pictures.items())]
     yield Section("runs", "Runs", "Runs", _runs(plan, tables["runs"]))
     yield Section("failures", "Not finished", "Runs that did not finish", _failures(summary))
     yield Section("design", "Design", "Design and limits", _design(summary, plan))
-    yield Section("provenance", "Provenance", "Where it comes from", join(drawn))
+    opened = graph_view(view, (summary.get("best") or {}).get("run"))
+    yield Section("provenance", "Provenance", "Where it comes from", join([opened, *drawn]))
     yield Section("facts", "Environment", "Code, data and environment", _facts(tables))
     yield Section("repeat", "Repeat", "Repeat it", _repeat(summary, plan, links))
 

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from provrunner.graph import BASE_IRI, Graph, build_view
+from provrunner.graph.statements import Statements
 from provrunner.report.html import build_page
 
 pytestmark = pytest.mark.skipif(shutil.which("chromium") is None, reason="chromium is not on PATH")
@@ -34,7 +36,27 @@ def page() -> str:
     tables = {
         "runs": data.runs_table(points), "epochs": data.epochs_table(points), **data.fact_tables(),
     }  # fmt: skip
-    return build_page(summary=summary, plan=data.sweep_plan(), tables=tables)
+    return build_page(
+        summary=summary, plan=data.sweep_plan(), tables=tables, view=build_view(small_graph())
+    )
+
+
+def small_graph() -> Graph:
+    """A graph whose best run is not that of the summary, with hostile labels."""
+    s = Statements()
+    s.add("entity", "data-1", ("pr:Dataset", "mls:Dataset"), "digits")
+    s.add("entity", "code-1", "pr:SourceCode", HOSTILE)
+    for run in range(6):
+        told = {"runId": f"000{run}-abc"}
+        s.add("activity", f"run-{run}", "pr:Run", f"run 000{run}-abc", run=run, attributes=told)
+        s.relate("used", f"run-{run}", "data-1", "data", run=run)
+        s.relate("used", f"run-{run}", "code-1", "code", run=run)
+        for step in range(2):
+            checkpoint = f"run-{run}.checkpoint.{step}"
+            told = {"path": f"checkpoints/epoch={step}.ckpt", "step": step}
+            s.add("entity", checkpoint, "pr:Checkpoint", "file", run=run, attributes=told)
+            s.relate("was_generated_by", checkpoint, f"run-{run}", run=run)
+    return s.to_graph(BASE_IRI)
 
 
 def browse(page: str, folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
@@ -84,3 +106,39 @@ def test_the_page_never_scrolls_sideways_as_a_whole(page, tmp_path, width):
     sized = with_script(page, script)
     seen = browse(sized, tmp_path, f"--window-size={width},900", "--dump-dom")
     assert "<title>true</title>" in seen.stdout
+
+
+def test_graph_opens_a_run_and_shows_what_came_of_a_box(page, tmp_path):
+    script = """
+      const box = (words) => [...document.querySelectorAll("#graph-picture .box")]
+        .find((one) => one.getAttribute("aria-label").startsWith(words));
+      const click = (element) => element.dispatchEvent(new MouseEvent("click", {bubbles: true}));
+      const press = (words) => click([...document.querySelectorAll("#graph-view button")]
+        .find((one) => one.textContent.startsWith(words)));
+      click(box("other runs"));
+      press("run 0004");
+      click(box("digits"));
+      const dim = document.querySelectorAll("#graph-picture .box.dim").length;
+      click(box("checkpoint"));
+      const file = document.querySelector("#graph-told a").getAttribute("href");
+      const open = document.querySelectorAll("#graph-picture .box").length;
+      click(box("run 0004"));
+      press("close");
+      document.title = [dim, file, open, document.querySelectorAll(".box").length].join(" | ");
+    """
+    seen = browse(with_script(page, script), tmp_path, "--dump-dom")
+    path = "runs/0004-abc/checkpoints/epoch%3D1.ckpt"
+    assert f"<title>1 | {path} | 5 | 3</title>" in seen.stdout
+
+
+def test_graph_finds_a_run_by_its_name(page, tmp_path):
+    script = """
+      const find = document.getElementById("graph-find");
+      find.value = "checkpoint 0005"; find.dispatchEvent(new Event("input"));
+      const found = document.querySelectorAll("#graph-found button");
+      found[0].click();
+      document.title = [found.length, document.querySelector("#graph-told h3").textContent,
+        document.querySelectorAll(".box.up").length].join(" | ");
+    """
+    seen = browse(with_script(page, script), tmp_path, "--dump-dom")
+    assert "<title>1 | checkpoint | 3</title>" in seen.stdout

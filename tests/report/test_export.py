@@ -25,7 +25,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_end_of_a_small_sweep_writes_every_format_and_the_plan(folder: Path) -> None:
     written = {path.name for path in (folder / "prov").iterdir()}
     assert {f"sweep.{suffix}" for suffix in FORMATS} <= written
-    assert {"sweep.svg", "plan.svg", "best_run.svg"} <= written
+    pictures = {"sweep", "best_run", "lineage", "plan", "plan_data"}
+    assert {f"{name}.svg" for name in pictures} <= written
 
 
 def test_large_sweep_leaves_all_but_two_formats_to_export(
@@ -36,6 +37,19 @@ def test_large_sweep_leaves_all_but_two_formats_to_export(
     open_sweep(large).write()
     written = {path.name for path in (large / "prov").glob("sweep.*")}
     assert written == {"sweep.json", "sweep.provn", "sweep.svg"}
+
+
+def test_export_draws_a_sweep_or_a_run_as_png(folder: Path, tmp_path: Path) -> None:
+    sweep = open_sweep(folder)
+    drawn = export_graph(sweep, "png", out=tmp_path / "pictures")
+    assert [path.name for path in drawn] == [
+        "sweep.png", "best_run.png", "lineage.png", "plan.png", "plan_data.png",
+    ]  # fmt: skip
+    (one,) = export_graph(sweep, "png", run=3, out=tmp_path / "three.png")
+    assert all(path.read_bytes().startswith(b"\x89PNG\r\n") for path in (*drawn, one))
+    (svg,) = export_graph(sweep, "svg", run=3)
+    assert svg.name.startswith("run-0003-")
+    assert b"<svg" in svg.read_bytes()
 
 
 def test_export_of_all_writes_one_file_a_format_and_all_say_the_same(
@@ -85,8 +99,9 @@ def test_format_is_found_by_its_name_and_a_wrong_one_exits_with_2(
     with pytest.raises(SystemExit) as ended:
         main(["export", str(folder), "--to", "turtel"])
     assert ended.value.code == 2
-    assert "no format 'turtel'; one of json, provn, xml, jsonld, nq, ttl, all" in (
-        capsys.readouterr().err
+    assert (
+        "no format 'turtel'; one of json, provn, xml, jsonld, nq, ttl, all, ro-crate, svg, png"
+        in (capsys.readouterr().err)
     )
 
 

@@ -1,5 +1,6 @@
 import base64
 import hashlib
+import json
 import re
 import subprocess
 import sys
@@ -204,3 +205,20 @@ def test_the_package_loads_no_chart_library_until_a_page_is_built():
         "assert not heavy, heavy"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_a_graph_brings_its_own_script_and_data_that_cannot_end_their_block(inputs):
+    view = {"strings": ["</script><script>alert(1)</script>\u2028"], "shared": [], "runs": []}
+    page = build_page(**inputs, view=view)
+    assert page.count("<script") == 3
+    block = page.partition('id="graph-data"')[2].partition("</script>")[0]
+    assert json.loads(block.partition(">")[2]) == view
+    policy = page.partition("script-src ")[2].partition("img-src")[0]
+    assert policy.count("sha256-") == 2
+
+
+def test_a_graph_that_would_make_the_page_too_large_is_not_in_it(inputs):
+    view = {"strings": ["x" * 2_000_000], "shared": [], "runs": []}
+    page = build_page(**inputs, view=view)
+    assert "The graph is too large to open here" in page
+    assert len(page) < 1_500_000

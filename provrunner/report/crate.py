@@ -1,0 +1,154 @@
+"""A sweep or a run packed as an RO-Crate: its files, its provenance, and what describes them."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import shutil
+import zipfile
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from provrunner.errors import LogError
+from provrunner.ids import file_digest
+from provrunner.log.folder import run_folder
+from provrunner.plan import Point
+
+if TYPE_CHECKING:
+    from provrunner.graph import Graph
+    from provrunner.graph.export.ro_crate import CrateFile
+    from provrunner.report.results import Sweep
+
+__all__ = ["write_crate"]
+
+_ZIP = ".zip"
+_MEDIA_TYPES = {
+    ".arrow": "application/vnd.apache.arrow.file",
+    ".arrows": "application/vnd.apache.arrow.stream",
+    ".csv": "text/csv",
+    ".html": "text/html",
+    ".json": "application/json",
+    ".jsonld": "application/ld+json",
+    ".md": "text/markdown",
+    ".nq": "application/n-quads",
+    ".parquet": "application/vnd.apache.parquet",
+    ".png": "image/png",
+    ".provn": "text/provenance-notation",
+    ".svg": "image/svg+xml",
+    ".ttl": "text/turtle",
+    ".xml": "application/xml",
+    ".yaml": "application/yaml",
+}
+_OTHER = "application/octet-stream"
+_OF_THE_SWEEP = ("summary.json", "summary.md", "report.html", "tables/*.parquet")
+
+
+def write_crate(
+    sweep: Sweep,
+    target: Path,
+    graph: Graph,
+    writers: Mapping[str, Callable[[Path], None]],
+    *,
+    point: Point | None = None,
+    license_: str | None = None,
+) -> Path:
+    """Pack files, provenance documents and description into a folder, or a file `….zip`.
+
+    Args:
+        sweep: whose files are copied.
+        target: what to write; a folder there must be empty, or a crate, which is replaced.
+        graph: of the sweep, or of the one run.
+        writers: what writes the graph's documents, by suffix.
+        point: the one run; None is the whole sweep with all that was derived of it.
+        license_: of the crate, an IRI or a text.
+
+    Raises:
+        LogError: something else lies at the target, or it cannot be written.
+        GraphError: no run has begun.
+    """
+    from provrunner.graph.export.ro_crate import METADATA, build_crate
+
+    if target.suffix != _ZIP and not _is_free(target, METADATA):
+        raise LogError(f"{target} is neither empty nor a crate: name a new folder, or a .zip file")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    folder = target.with_name(f".{target.name}.{secrets.token_hex(4)}.tmp")
+    try:
+        _copy(sweep, folder, point)
+        for suffix, write in writers.items():
+            (folder / "prov").mkdir(exist_ok=True)
+            write(folder / "prov" / f"graph.{suffix}")
+        crate = build_crate(graph, list(_files(sweep, folder)), license_=license_)
+        text = json.dumps(crate, indent=1, ensure_ascii=False) + "\n"
+        (folder / METADATA).write_text(text, "utf-8", "backslashreplace", newline="\n")
+        _put(folder, target)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    return target
+
+
+def _is_free(target: Path, metadata: str) -> bool:
+    if not target.exists():
+        return True
+    return target.is_dir() and (not any(target.iterdir()) or (target / metadata).is_file())
+
+
+def _copy(sweep: Sweep, folder: Path, point: Point | None) -> None:
+    """Copy the plan, the runs' own files and, of a whole sweep, what was derived."""
+    for path in _sources(sweep, point):
+        copy = folder / path.relative_to(sweep.folder)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(path, copy)
+
+
+def _sources(sweep: Sweep, point: Point | None) -> Iterator[Path]:
+    yield sweep.folder / "plan.json"
+    for one in sweep.plan.points if point is None else (point,):
+        yield from _regular(run_folder(sweep.folder, one.run_id).rglob("*"))
+    if point is None:
+        for pattern in _OF_THE_SWEEP:
+            yield from _regular(sweep.folder.glob(pattern))
+
+
+def _regular(paths: Iterator[Path]) -> Iterator[Path]:
+    """Give plain files; a link might lead out of the sweep."""
+    for path in sorted(paths):
+        if path.is_file() and not path.is_symlink() and path.suffix != ".tmp":
+            yield path
+
+
+def _files(sweep: Sweep, folder: Path) -> Iterator[CrateFile]:
+    from provrunner.graph.export.ro_crate import CrateFile
+
+    runs = {point.run_id: point.run for point in sweep.plan.points}
+    for path in _regular(folder.rglob("*")):
+        parts = path.relative_to(folder).parts
+        yield CrateFile(
+            "/".join(parts),
+            _MEDIA_TYPES.get(path.suffix, _OTHER),
+            path.stat().st_size,
+            file_digest(path),
+            runs.get(parts[1]) if parts[0] == "runs" else None,
+        )
+
+
+def _put(folder: Path, target: Path) -> None:
+    if target.suffix == _ZIP:
+        packed = folder.with_suffix(".zip.tmp")
+        _pack(folder, packed)
+        packed.replace(target)
+        return
+    if target.exists():
+        shutil.rmtree(target)
+    folder.replace(target)
+
+
+def _pack(folder: Path, packed: Path) -> None:
+    """Write a zip file whose bytes depend on the content alone."""
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+        for path in sorted(folder.rglob("*")):
+            if path.is_file():
+                entry = zipfile.ZipInfo(path.relative_to(folder).as_posix())
+                entry.compress_type = zipfile.ZIP_DEFLATED
+                with path.open("rb") as source, archive.open(entry, "w", force_zip64=True) as sink:
+                    shutil.copyfileobj(source, sink)
