@@ -19,6 +19,7 @@ from provrunner.log.seal import seal_log
 from provrunner.log.sealed import read_seal
 from provrunner.log.segment import Before, open_segment
 from provrunner.log.values import move_to_cpu
+from provrunner.log.waiting import Bell, Latch
 from provrunner.schema import Event, RunStatus
 
 __all__ = ["Drain"]
@@ -41,14 +42,14 @@ class Drain:
     Attributes:
         lock: guards the journal, the events stream and all that waits.
         journal: where a step's numbers are kept.
-        wake: set when a batch is due.
+        wake: rung when a batch is due.
         error: what went wrong first; None while nothing has.
         dropped: metric rows lost so far.
     """
 
     def __init__(self, log: Path, rank: int, ranks: int, *, before: Before, ids: Mapping[str, str]):
         self.lock = threading.RLock()
-        self.wake = threading.Event()
+        self.wake = Bell()
         self.error: BaseException | None = None
         self.dropped = 0
         self._log = log
@@ -66,8 +67,8 @@ class Drain:
         self._tensors: list[tuple[dict[str, Any], Moment]] = []
         self._outage: Outage | None = None
         self._drops = Drops()
-        self._requests: list[threading.Event] = []
-        self._released = threading.Event()
+        self._requests: list[Latch] = []
+        self._released = Latch()
         self._end: tuple[RunStatus, str | None] | None = None
         self._waiting_since: float | None = None
         self._synced = time.monotonic()
@@ -100,27 +101,27 @@ class Drain:
 
     def flush(self) -> None:
         """Wait until all that was added is on the disk, or the disk has refused it."""
-        done = threading.Event()
+        done = Latch()
         with self.lock:
             self._requests.append(done)
-        self.wake.set()
+        self.wake.ring()
         self._await(done)
 
     def end(self, status: RunStatus, reason: str | None) -> None:
         """Let the thread end the streams and seal; what is said a second time does not count."""
         with self.lock:
             self._end = self._end or (status, reason)
-        self.wake.set()
+        self.wake.ring()
 
     def await_end(self) -> None:
         """Wait for the seal; whatever interrupts the wait is raised only after it."""
         self._await(self._released)
 
-    def _await(self, done: threading.Event) -> None:
+    def _await(self, done: Latch) -> None:
         interruption: BaseException | None = None
         while True:
             try:
-                while not done.is_set() and self._thread.is_alive():
+                while not done.is_open and self._thread.is_alive():
                     done.wait(_TICK_S)
                 break
             except BaseException as error:  # noqa: BLE001 -- a second signal waits for the seal
@@ -132,7 +133,6 @@ class Drain:
         importlib.import_module("pyarrow.compute")  # 60 ms that the seal would have to wait for
         while True:
             self.wake.wait(_TICK_S)
-            self.wake.clear()
             with self.lock:
                 requests, self._requests = self._requests, []
                 end = self._end
@@ -144,10 +144,10 @@ class Drain:
                 self._fail(error)
             finally:
                 for done in requests:
-                    done.set()
+                    done.open()
             if end is not None:
                 self._release()
-                self._released.set()
+                self._released.open()
                 return
 
     def _round(self, *, urgent: bool, sync: bool = True) -> None:

@@ -167,7 +167,7 @@ class ArrowSink:
                     events.extend(_value_events(values, record))
                     continue
                 if rows >= BATCH_ROWS:
-                    drain.wake.set()
+                    drain.wake.ring()
                 elif not rows and values:
                     drain.drop(len(values), record.step)
         if events:
