@@ -8,6 +8,9 @@ from pathlib import Path
 import pytest
 from support.processes import only_sweep, run
 
+collect_ignore = ["third_party"]
+"""Programs of other people, which train as soon as they are imported."""
+
 
 @pytest.fixture(scope="session")
 def small_sweep(tmp_path_factory: pytest.TempPathFactory) -> Path:
