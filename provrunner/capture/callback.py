@@ -84,6 +84,11 @@ class ProvenanceCallback(_Callback):
         return make, (sink,)
 
     @property
+    def is_recording(self) -> bool:
+        """Whether a log is open, and not closed yet."""
+        return self._recording.is_open and not self._recording.recorder.closed
+
+    @property
     def outcome(self) -> Outcome | None:
         """Status and reason of a training that was stopped or raised; None when none was."""
         return self._stopped or self._outcome
@@ -246,10 +251,14 @@ class ProvenanceCallback(_Callback):
         forget(self)
 
     def _warn_of_another(self, trainer: Trainer) -> None:
-        ours = [item for item in trainer.callbacks if isinstance(item, ProvenanceCallback)]  # type: ignore[attr-defined]
-        if ours[0] is not self:
+        others = [
+            item
+            for item in trainer.callbacks  # type: ignore[attr-defined]
+            if isinstance(item, ProvenanceCallback) and item is not self and item.is_recording
+        ]
+        if others:
             warnings.warn(
-                f"this Trainer has {len(ours)} ProvenanceCallbacks: each records the whole "
+                f"this Trainer has {len(others) + 1} ProvenanceCallbacks: each records the whole "
                 "training in a log of its own; remove all but one",
                 RuntimeWarning,
                 stacklevel=2,
