@@ -6,9 +6,19 @@ from collections.abc import Iterable, Sequence
 from fnmatch import fnmatchcase
 from typing import Any
 
-from provrunner.compose import ConfigLeaf
+from omegaconf import DictConfig, ListConfig, OmegaConf
 
-__all__ = ["hidden_texts", "hide_values", "hide_words", "is_hidden"]
+from provrunner.compose import ConfigLeaf
+from provrunner.redaction import redact
+
+__all__ = [
+    "hidden_texts",
+    "hide_values",
+    "hide_words",
+    "is_hidden",
+    "left_out",
+    "shown_reason",
+]
 
 _MASK = "***"
 _SHORTEST_TEXT = 6
@@ -66,6 +76,19 @@ def hidden_texts(leaves: Iterable[ConfigLeaf], patterns: Sequence[str]) -> froze
         and len(leaf.value) >= _SHORTEST_TEXT
         and _is_hidden_value(leaf.name, patterns)
     )
+
+
+def left_out(config: DictConfig) -> Sequence[str]:
+    """Return the patterns of what is in no file; none where they are yet to be refused."""
+    patterns = OmegaConf.select(config, "capture.exclude")
+    return [str(pattern) for pattern in patterns] if isinstance(patterns, ListConfig) else []
+
+
+def shown_reason(config: DictConfig) -> str | None:
+    """Return why the user runs a configuration, redacted; None where that is left out."""
+    if config.get("reason") is None or is_hidden("reason", left_out(config)):
+        return None
+    return redact(str(config.reason))
 
 
 def _is_hidden_value(name: str, patterns: Sequence[str]) -> bool:

@@ -33,9 +33,9 @@ from provrunner.errors import ConfigError, LogError, nearest
 from provrunner.ids import run_id, trial_id
 from provrunner.log import read_plan
 from provrunner.plan import Plan, Point
-from provrunner.redaction import redact
 from provrunner.run.checkout import recorded_code, why_not, working_in
 from provrunner.run.code import code_differences, module_differences
+from provrunner.run.hidden import hide_words, left_out, shown_reason
 from provrunner.run.record import RunRecord, masked_keys, read_record
 from provrunner.run.recorded import RECORDED_NAME, write_recorded
 from provrunner.run.sweeper import Outcome, launch_plan, make_folder
@@ -266,7 +266,7 @@ def _launch(record: RunRecord, changes: Sequence[str], added: Sequence[str], her
 
 def _plan(record: RunRecord, config: DictConfig, changes: Sequence[str], now: datetime) -> Plan:
     old = record.point
-    words = [redact_override(word) for word in changes]
+    words = hide_words(map(redact_override, changes), left_out(config))
     return Plan(
         sweep_id="",
         name=record.plan.name,
@@ -278,7 +278,7 @@ def _plan(record: RunRecord, config: DictConfig, changes: Sequence[str], now: da
         seeds=record.plan.seeds,
         command=("provrunner", "rerun", old.run_id, str(record.folder), *words),
         config_sha256=config_digest(config),
-        reason=None if config.reason is None else redact(str(config.reason)),
+        reason=shown_reason(config),
         origin=record.origin,
         base_iri=record.plan.base_iri,
         granularity=record.plan.granularity,

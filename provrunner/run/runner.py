@@ -18,7 +18,7 @@ from provrunner.log import ArrowSink, run_folder
 from provrunner.plan import Plan
 from provrunner.redaction import redact_value
 from provrunner.run.build import build_data, build_module, build_trainer
-from provrunner.run.hidden import hidden_texts, hide_values, hide_words
+from provrunner.run.hidden import hidden_texts, hide_values, hide_words, left_out, shown_reason
 from provrunner.run.reads import ConfigReads
 from provrunner.run.seeding import seed_run
 from provrunner.run.signals import Stopped, raise_on_stop
@@ -121,10 +121,10 @@ def _verdict(
 
 
 def _write_config(folder: Path, spec: RunSpec) -> None:
-    left_out = spec.config.capture.exclude
+    patterns = left_out(spec.config)
     resolved = redact_value("", OmegaConf.to_container(spec.config, resolve=True))
-    (folder / "config.yaml").write_text(OmegaConf.to_yaml(hide_values(resolved, left_out)))
-    words = hide_words(map(redact_override, spec.overrides), left_out)
+    (folder / "config.yaml").write_text(OmegaConf.to_yaml(hide_values(resolved, patterns)))
+    words = hide_words(map(redact_override, spec.overrides), patterns)
     (folder / "overrides.yaml").write_text(OmegaConf.to_yaml(words))
 
 
@@ -144,8 +144,8 @@ def _context(spec: RunSpec, folder: Path) -> RunContext:
         command=spec.plan.command,
         launcher=spec.launcher,
         config=tuple(Leaf(leaf.name, leaf.value, leaf.origin, leaf.source) for leaf in spec.leaves),
-        reason=spec.config.reason,
+        reason=shown_reason(spec.config),
         folder=folder,
-        secrets=hidden_texts(spec.leaves, spec.config.capture.exclude),
+        secrets=hidden_texts(spec.leaves, left_out(spec.config)),
         owns_end=True,
     )

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from hydra.core.plugins import Plugins
 from hydra.types import HydraContext, TaskFunction
-from omegaconf import DictConfig, ListConfig, OmegaConf, open_dict, read_write
+from omegaconf import DictConfig, open_dict, read_write
 
 from provrunner.compose import build_plan, check_sweep, job_overrides
 from provrunner.log import (
@@ -22,7 +22,7 @@ from provrunner.log import (
 )
 from provrunner.log.liveness import write_owner
 from provrunner.plan import Plan
-from provrunner.run.hidden import hide_words
+from provrunner.run.hidden import hide_words, left_out, shown_reason
 from provrunner.run.signals import Stopped, raise_on_stop
 from provrunner.run.words import redact_override
 from provrunner.schema import RunStatus
@@ -131,8 +131,9 @@ def launch_plan(
 def _draft(config: DictConfig, arguments: Sequence[str], now: datetime) -> Plan:
     """Plan a sweep that has no folder yet, and so no id."""
     created = now.isoformat(timespec="seconds").replace("+00:00", "Z")
-    command = _command(arguments, _left_out(config))
-    return build_plan(config, arguments, sweep_id="", created=created, command=command)
+    command = _command(arguments, left_out(config))
+    plan = build_plan(config, arguments, sweep_id="", created=created, command=command)
+    return replace(plan, reason=shown_reason(config))
 
 
 def make_folder(config: DictConfig, name: str, now: datetime) -> Path:
@@ -150,12 +151,6 @@ def _statuses(folder: Path, plan: Plan) -> Mapping[RunStatus, int]:
     return Counter(run_status(run_folder(folder, point.run_id))[0] for point in plan.points)
 
 
-def _left_out(config: DictConfig) -> Sequence[str]:
-    """Return the patterns of what is in no file; none where they are yet to be refused."""
-    patterns = OmegaConf.select(config, "capture.exclude")
-    return [str(pattern) for pattern in patterns] if isinstance(patterns, ListConfig) else []
-
-
-def _command(arguments: Sequence[str], left_out: Sequence[str]) -> tuple[str, ...]:
-    words = hide_words(map(redact_override, arguments), left_out)
+def _command(arguments: Sequence[str], patterns: Sequence[str]) -> tuple[str, ...]:
+    words = hide_words(map(redact_override, arguments), patterns)
     return ("python", "-m", "provrunner", *words)
