@@ -85,6 +85,7 @@ class TermTest:
 
     Attributes:
         variance: unbiased, may be negative.
+        squares: type III sum of squares.
         df: degrees of freedom of the component.
         scale: expected sum of squared coefficients when there is no effect, on these `df1` and
             `df2`.
@@ -92,6 +93,7 @@ class TermTest:
     """
 
     variance: float
+    squares: float
     df: int
     f: float
     p: float
@@ -194,18 +196,19 @@ def component_test(fit: Fit, error: ErrorTerm, span: slice) -> TermTest:
     table, df2 = _covariance_of_span(fit, error, span)
     scale = float(np.trace(table))
     variance = squares - error.variance * float(np.trace(inverse))
+    wald = float(b @ np.linalg.solve(inverse, b))
     if scale <= 0:
-        is_real = float(b @ np.linalg.solve(inverse, b)) > fit.floor
+        is_real = wald > fit.floor
         f, p = (np.inf, 0.0) if is_real else (0.0, 1.0)
-        return TermTest(variance if is_real else 0.0, b.size, f, p, 0.0, f, b.size, df2)
+        return TermTest(variance if is_real else 0.0, wald, b.size, f, p, 0.0, f, b.size, df2)
     ratio = squares / scale
     if error.weights is None:
         df1 = float(b.size)
-        f = float(b @ np.linalg.solve(inverse, b)) / b.size / (error.variance * error.inflation)
+        f = wald / b.size / (error.variance * error.inflation)
     else:
         df1, f = scale**2 / float((table**2).sum()), ratio
     p = float(special.fdtrc(df1, df2, f))
-    return TermTest(variance, b.size, f, p, scale, ratio, df1, df2)
+    return TermTest(variance, wald, b.size, f, p, scale, ratio, df1, df2)
 
 
 def _covariance_of_span(fit: Fit, error: ErrorTerm, span: slice) -> tuple[Floats, float]:

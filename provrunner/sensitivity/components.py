@@ -45,6 +45,7 @@ class Component:
         kind: main, interaction, seed, noise or unresolved.
         term: positions of its factors; empty for the last three kinds.
         variance: unbiased with its ends, in squared units of the objective; may be negative.
+        squares: type III sum of squares.
         share: of one run's variance, cut to 0..1.
         total: shares of all components with this factor; mains only.
         shapley: the same with each share split evenly among its factors; mains only.
@@ -58,6 +59,7 @@ class Component:
     total: float | None = None
     shapley: float | None = None
     df: int | None = None
+    squares: float | None = None
     f: float | None = None
     p: float | None = None
     p_holm: float | None = None
@@ -90,6 +92,7 @@ def variance_components(design: Design, fit: Fit, noise: Noise, y: Floats) -> tu
             term=term,
             variance=_term_variance(test),
             df=test.df,
+            squares=test.squares,
             f=test.f if np.isfinite(test.f) else None,
             p=p_values[term][0],
             p_holm=p_values[term][1],
@@ -212,15 +215,21 @@ def _seed(design: Design, fit: Fit, noise: Noise) -> list[Component]:
         low, high = np.maximum(ends, 0.0) * test.scale * seeds / (seeds - 1)
         variance = Estimate(value, float(low), float(high))
     f = test.f if np.isfinite(test.f) else None
-    return [Component("seed", "seed", (), variance, df=test.df, f=f, p=test.p)]
+    seed = Component("seed", "seed", (), variance, df=test.df, squares=test.squares, f=f, p=test.p)
+    return [seed]
 
 
 def _bottom(noise: Noise) -> Component:
     """The noise; without replicates what the model leaves, noise and lack of fit at once."""
     if noise.variance is None:
-        variance = chi2_interval(noise.error.variance, noise.error.df)
-        return Component("unresolved", "unresolved", (), variance, df=noise.error.df)
-    return Component("noise", "noise", (), chi2_interval(noise.variance, noise.df), df=noise.df)
+        left, df = noise.error.variance, noise.error.df
+        squares = left * noise.left_df
+        return Component(
+            "unresolved", "unresolved", (), chi2_interval(left, df), df=df, squares=squares
+        )
+    variance = chi2_interval(noise.variance, noise.df)
+    squares = noise.variance * noise.df
+    return Component("noise", "noise", (), variance, df=noise.df, squares=squares)
 
 
 def _with_shares(design: Design, parts: list[Component], model_df: int) -> tuple[Component, ...]:

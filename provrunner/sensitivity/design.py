@@ -74,8 +74,13 @@ class Design:
 
     @property
     def is_scattered(self) -> bool:
-        """Whether a factor is a range, so that a surface is fitted and no levels are compared."""
+        """Whether a surface is fitted and no levels are compared: of ranges, or of a search."""
         return self.kind in ("random", "adaptive")
+
+    @property
+    def has_ranges(self) -> bool:
+        """Whether a factor is a range, whose degrees are chosen."""
+        return any(factor.axis is not None for factor in self.factors)
 
     @property
     def n_runs(self) -> int:
@@ -107,7 +112,7 @@ class Design:
     def is_conclusive(self) -> bool:
         """Whether there are runs and residual degrees of freedom enough to say anything."""
         error_df = max(self.residual_df, self.pure_df)
-        if self.is_scattered and 2 * self.model_size > self.n_cells:
+        if self.has_ranges and 2 * self.model_size > self.n_cells:
             return False
         return self.n_runs >= MIN_RUNS and error_df >= MIN_DF and bool(self.terms)
 

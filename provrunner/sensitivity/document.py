@@ -130,6 +130,7 @@ def _component(sample: Sample, analysis: Analysis, part: Component) -> Json:
         "total": part.total,
         "shapley": part.shapley,
         "df": part.df,
+        "sum_of_squares": part.squares,
         "f": part.f,
         "p": part.p,
         "p_holm": part.p_holm,

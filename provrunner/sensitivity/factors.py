@@ -13,7 +13,7 @@ from provrunner.sensitivity.basis import Floats, Ints, confounded, contrasts
 from provrunner.sensitivity.levels import level_key, level_lookup, match_level, order_levels
 from provrunner.sensitivity.numbers import format_level
 from provrunner.sensitivity.study import Parameter
-from provrunner.sensitivity.trials import Run
+from provrunner.sensitivity.trials import Run, levels_of
 
 __all__ = ["Factor", "build_factors", "merge_aliased", "place_factors"]
 
@@ -144,8 +144,8 @@ def merge_aliased(factors: Sequence[Factor]) -> tuple[Factor, ...]:
 
 
 def _factor(runs: Sequence[Run], parameter: Parameter) -> Factor:
-    values = [run.values[parameter.name] for run in runs]
-    levels = order_levels(values, parameter.levels)
+    names, known = levels_of(runs, parameter.name)
+    levels = order_levels(known.values(), parameter.levels)
     position = {level_key(level): i for i, level in enumerate(levels)}
     default = match_level(parameter.default, level_lookup(parameter.levels))
     return Factor(
@@ -153,7 +153,7 @@ def _factor(runs: Sequence[Run], parameter: Parameter) -> Factor:
         parameters=(parameter.name,),
         scale=parameter.scale,
         levels=levels,
-        codes=np.array([position[level_key(value)] for value in values], dtype=np.intp),
+        codes=np.array([position[name] for name in names], dtype=np.intp),
         default=position.get(level_key(default)),
         default_value=default,
     )

@@ -77,7 +77,7 @@ def _why_not(design: Design) -> str:
     if design.n_runs < MIN_RUNS:
         runs = "run" if design.n_runs == 1 else "runs"
         return f"{design.n_runs} finished {runs}, at least {MIN_RUNS} are needed"
-    if design.is_scattered and 2 * design.model_size > design.n_cells:
+    if design.has_ranges and 2 * design.model_size > design.n_cells:
         return (
             f"{design.n_cells} points for {design.model_size} coefficients, at least "
             f"{2 * design.model_size} are needed"
@@ -136,13 +136,20 @@ def _balance(design: Design) -> str:
 
 
 def _spread(analysis: Analysis) -> list[Flag]:
-    spread = None if analysis.noise is None else analysis.noise.spread
-    if spread is None or not spread.is_unequal or spread.factor is None or spread.level is None:
+    noise = analysis.noise
+    if noise is None or (noise.variance is None and not analysis.design.is_scattered):
+        return []  # few residuals beside the effects: enough to be careful, not to say so
+    spread = noise.spread
+    if not spread.is_unequal or spread.factor is None or spread.level is None:
         return []
     factor = analysis.design.factors[spread.factor]
+    level = short_level(factor.levels[spread.level])
+    what, most = "the noise", "noisiest"
+    if noise.variance is None:
+        what, most = "what is unresolved", "most"
     detail = (
-        f"the noise differs between levels of {factor.name} (p = {spread.p:.2g}); "
-        f"noisiest at {short_level(factor.levels[spread.level])}: robust tests are used"
+        f"{what} differs between levels of {factor.name} (p = {spread.p:.2g}); "
+        f"{most} at {level}: robust tests are used"
     )
     return [Flag("heteroscedastic", detail)]
 

@@ -21,6 +21,8 @@ def level_key(value: object) -> str:
         >>> level_key(1) == level_key(1.0), level_key(1) == level_key(True), level_key(None)
         (True, False, 'null')
     """
+    if type(value) is float:  # most values of a large table
+        return f"number:{value!r}"
     match value:
         case None:
             return "null"

@@ -55,10 +55,9 @@ def find_noise(design: Design, fit: Fit, y: Floats) -> Noise:
     """
     if not design.is_replicated:
         variance = fit.rss / fit.df
-        error, spread = ErrorTerm(variance, fit.df), Spread()
-        if design.is_scattered:
-            spread = spread_of_residuals(design, fit)
-            error = _searched(_robust_surface(design, fit, error, spread), design)
+        spread = spread_of_residuals(design, fit)
+        error = _robust_surface(design, fit, ErrorTerm(variance, fit.df), spread)
+        error = _searched(error, design)
         return Noise(None, 0, variance, fit.df, None, None, error, spread)
     within = within_residuals(design, y)
     squares = float(within @ within)

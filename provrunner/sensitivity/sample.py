@@ -24,6 +24,7 @@ from provrunner.sensitivity.trials import (
     group_trials,
     is_failure,
     is_usable,
+    levels_of,
     read_runs,
 )
 
@@ -190,7 +191,7 @@ def _dropped(
     for factor, parameter in zip(factors, parameters, strict=True):
         name = parameter.name
         used = {level_key(level) for level in factor.levels}
-        planned = order_levels([run.values[name] for run in runs], parameter.levels)
+        planned = order_levels(levels_of(runs, name)[1].values(), parameter.levels)
         found += [
             Dropped(
                 f"{name}={format_level(level)}", "no run with it finished with a finite objective"

@@ -22,6 +22,7 @@ __all__ = [
     "group_trials",
     "is_failure",
     "is_usable",
+    "levels_of",
     "read_runs",
 ]
 
@@ -144,6 +145,18 @@ def group_trials(runs: Sequence[Run], usable: Sequence[Run]) -> tuple[Trial, ...
         Trial(min(run.trial_id for run in group), group[0].values, tuple(members[key]))
         for key, group in groups.items()
     )
+
+
+def levels_of(runs: Sequence[Run], name: str) -> tuple[list[str], dict[str, Any]]:
+    """Return the name of each run's level of a hyperparameter, and the levels by name.
+
+    The names are those in `Run.key`: naming each anew takes most of the time of a large table.
+    """
+    if not runs:
+        return [], {}
+    position = tuple(runs[0].values).index(name)
+    names = [run.key[position] for run in runs]
+    return names, dict(zip(names, (run.values[name] for run in runs), strict=True))
 
 
 def seeds_per_trial(runs: Sequence[Run]) -> int:

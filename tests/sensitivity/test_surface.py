@@ -189,6 +189,33 @@ def test_points_that_close_in_on_the_best_are_called_adaptive_and_have_no_p():
     assert not any("no effect seen" in text for text in document["verdicts"])
 
 
+def test_a_search_over_choices_has_no_p_where_the_sweep_says_so():
+    rng = np.random.default_rng(1)
+    columns = {"a": rng.integers(0, 3, 60).tolist(), "b": rng.integers(0, 2, 60).tolist()}
+    y = np.array(columns["a"]) + 0.1 * rng.normal(size=60)
+    parameters = (Parameter("a", (0, 1, 2)), Parameter("b", (0, 1)))
+    study = Study("s", "y", "minimize", parameters, design="tpe")
+    document = build_summary(_table(columns, y), study).to_dict()
+    assert document["sweep"]["design"] == "adaptive"
+    assert {part["p"] for part in document["components"] if part["parameters"]} == {None}
+    assert _shares(document)["a"] > 0.9
+
+
+def test_failed_points_count_where_points_close_in_on_the_best():
+    rng = np.random.default_rng(0)
+    points, values = [], []
+    for t in range(60):
+        center = points[int(np.argmin(values))] if t >= 10 else rng.random(2)
+        points.append(np.clip(center + 0.08 * rng.normal(size=2), 0, 1) if t >= 10 else center)
+        values.append(np.inf if t % 3 == 1 else float(((points[-1] - 0.3) ** 2).sum()))
+    unit = np.array(points)
+    parameters = tuple(Parameter(f"x{i}", (), low=0.0, high=1.0) for i in range(2))
+    table = _table({"x0": unit[:, 0], "x1": unit[:, 1]}, values)
+    document = build_summary(table, Study("s", "y", "minimize", parameters)).to_dict()
+    assert document["sweep"]["design"] == "adaptive"
+    assert len(document["failures"]) == 20
+
+
 def test_blind_points_are_not_called_adaptive():
     p = [
         adaptivity_p(_unit(60, 3, seed=k), ((_unit(60, 3, seed=k) - 0.3) ** 2).sum(axis=1))
