@@ -11,6 +11,8 @@ from provrunner.cli.app import app
 
 __all__ = ["execute"]
 
+_MOST_NAMES = 10
+
 
 @app.command(
     "exec",
@@ -59,4 +61,12 @@ def execute(  # noqa: PLR0917  typer calls it by name
         console=Console(stderr=True, highlight=False),
         paths=sweep.paths(),
     )
+    logged = sweep.sql("select distinct name from metrics order by name").fetchall()
+    if logged and (objective,) not in logged:
+        typer.echo(
+            f"{objective} was never logged: judge by another metric with --objective; there are "
+            + ", ".join(name for (name,) in logged[:_MOST_NAMES])
+            + (" …" if len(logged) > _MOST_NAMES else ""),
+            err=True,
+        )
     raise typer.Exit(ended.exit_code)

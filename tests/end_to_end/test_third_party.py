@@ -73,10 +73,12 @@ CASES = [
     _case("neural", "NHITS", "Adam", "train_loss_step", needs="neuralforecast", epochs=(6,)),
     _case("tabular", "CategoryEmbeddingModel", "Adam", "train_loss", needs="pytorch_tabular"),
     _case("geometric", "Graphs", "Adam", "train_loss", needs="torch_geometric"),
-    _case("molecules", "MPNN", "Adam", "train_loss", needs="chemprop"),
+    _case("molecules", "MPNN", "Adam", "train_loss_epoch", needs="chemprop"),
     _case("cells", "TrainingPlan", "Adam", "elbo_train", needs="scvi"),
-    _case("pde", "PINN", "Adam", "train_loss", needs="pina", epochs=(3,)),
-    _case("deep_table", "TaskModel", "Adam", "train_loss", needs="deeptab"),
+    _case(
+        "pde", "PhysicsInformedSingleModelSolver", "Adam", "train_loss", needs="pina", epochs=(3,)
+    ),
+    _case("deep_table", "TaskModel", "Adam", "train_loss_epoch", needs="deeptab"),
 ]
 
 

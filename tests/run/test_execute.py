@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 import provrunner
+from provrunner.cli import main
 from provrunner.compose.environment import recorded_sweep, set_recorded_sweep
 from provrunner.errors import ConfigError
 from provrunner.run import run_script
@@ -105,3 +106,13 @@ def test_what_is_not_there_is_refused_before_anything_is_written(script, tmp_pat
     with pytest.raises(ConfigError, match=r"there is no module no\.such"):
         run_script("no.such", module=True)
     assert [path.name for path in tmp_path.iterdir()] == ["mine.py"]
+
+
+def test_a_metric_that_was_never_logged_is_told_beside_those_that_were(script, capsys):
+    path = script("import provrunner\nprovrunner.log('loss', 0.5)\n")
+    with pytest.raises(SystemExit) as ended:
+        main(["exec", path])
+    assert ended.value.code == 0
+    assert capsys.readouterr().err.splitlines()[-1] == (
+        "val/loss was never logged: judge by another metric with --objective; there are loss"
+    )
