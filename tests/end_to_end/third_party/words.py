@@ -2,6 +2,9 @@
 
 from pathlib import Path
 
-text = " ".join(f"word{number % 50}" for number in range(2000))
-Path("data").mkdir(exist_ok=True)
-Path("data/wikitext-2.txt").write_text(text + "\n")
+
+def write() -> None:
+    """Write two thousand words of fifty."""
+    text = " ".join(f"word{number % 50}" for number in range(2000))
+    Path("data").mkdir(exist_ok=True)
+    Path("data/wikitext-2.txt").write_text(text + "\n")
