@@ -258,7 +258,7 @@ class Event:
     mono_ns: int = field(default_factory=time.monotonic_ns)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen: that would make it three times as slow to make
 class StepMetrics:
     """The values that one step logged; a value is a float or a tensor with one element."""
 

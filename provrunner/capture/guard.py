@@ -34,7 +34,10 @@ class Guard:
 
     def call(self, function: Callable[..., object], *args: Any, **kwargs: Any) -> None:
         """Call a function."""
-        outermost, self._inside = not self._inside, True
+        if self._inside:
+            self._call(function, *args, **kwargs)
+            return
+        self._inside = True
         start = time.perf_counter()
         try:
             function(*args, **kwargs)
@@ -43,9 +46,17 @@ class Guard:
                 raise
             self._note(function.__name__, error)
         finally:
-            if outermost:
-                self._inside = False
-                self.seconds += time.perf_counter() - start
+            self._inside = False
+            self.seconds += time.perf_counter() - start
+
+    def _call(self, function: Callable[..., object], *args: Any, **kwargs: Any) -> None:
+        """Call a function inside of another's call, which counts the time."""
+        try:
+            function(*args, **kwargs)
+        except Exception as error:
+            if self._strict:
+                raise
+            self._note(function.__name__, error)
 
     def wrap(self, function: Callable[..., object]) -> Callable[..., None]:
         """Return a function that calls another one under guard."""

@@ -3,22 +3,38 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from numbers import Real
 from typing import Any
 
 import torch
 
 from provrunner.capture.recorder import shorten
 
-__all__ = ["MetricReader"]
+__all__ = ["MetricReader", "Number", "is_number"]
 
 _MOST_ELEMENTS = 10_000
 
-Logged = tuple[dict[str, float | torch.Tensor], dict[str, list[Any]]]
+Number = float | torch.Tensor
+"""A value on the CPU, or a tensor of one element on another device."""
+
+_Watched = list[Any]
+"""A result, its name, and the value that was seen last: a list, as that one changes."""
+
+_Collection = tuple[Mapping[str, Any], int, list[_Watched]]
+"""A collection of results, how many it had when last looked through, and those to look at."""
+
+_Returned = tuple[tuple[list[Any], int, int | None], list[str | None]]
+"""Keys, logged results and loader at which a step returned, and the names found for the keys."""
+
+Logged = tuple[dict[str, Number], dict[str, list[Any]]]
 """Numbers by name, and by name the values that are no single number."""
 
 
+_item = torch.Tensor.item
+
+
 class MetricReader:
-    """Reads Lightning's collections of logged results.
+    """Reads Lightning's collections of logged results, and what a model's steps return.
 
     A result keeps the value of its last `log` call, and a step that logs nothing leaves the old one
     there; each call makes a new tensor, so a value is new when it is another object than last time.
@@ -29,23 +45,28 @@ class MetricReader:
 
     def __init__(self, keeps: Callable[[str], bool]) -> None:
         self._keeps = keeps
-        self._step_seen: dict[str, object] = {}
-        self._epoch_seen: dict[str, object] = {}
+        self._collections: dict[int, _Collection] = {}
         self._step_names: dict[str, str | None] = {}
+        self._epoch_seen: dict[str, object] = {}
         self._epoch_names: dict[str, str | None] = {}
+        self._returned: dict[str, _Returned] = {}
 
     def read_step(self, results: Mapping[str, Any]) -> Logged:
         """Return the values logged with `on_step=True` since the last call."""
+        collection = self._collections.get(id(results))
+        if collection is None or collection[1] != len(results):
+            collection = self._watch(results)
         logged: Logged = ({}, {})
-        seen, names = self._step_seen, self._step_names
-        for key, result in results.items():
+        numbers = logged[0]
+        for watched in collection[2]:
+            result, name, seen = watched
             value = result._forward_cache
-            if value is None or value is seen.get(key) or not result.meta.on_step:
+            if value is seen or value is None:
                 continue
-            seen[key] = value
-            if key not in names:
-                names[key] = self._wanted_name(result.meta, on_step=True)
-            if (name := names[key]) is not None:
+            watched[2] = value
+            if value.__class__ is torch.Tensor and result.is_tensor and value.is_cpu:
+                numbers[name] = _item(value)
+            else:
                 _add(logged, name, value, result)
         return logged
 
@@ -68,6 +89,64 @@ class MetricReader:
                 _add(logged, name, value, result)
         return logged
 
+    def read_returned(self, hook: str, returned: object, results: Any) -> dict[str, Number]:
+        """Return the numbers in what a step of the model returned; none where that is no mapping.
+
+        A name that the same step gave to Lightning's `log` is left to that.
+
+        Args:
+            hook: `training_step`, `validation_step` or `test_step`.
+            returned: what it returned.
+            results: Lightning's collection of logged results.
+        """
+        numbers: dict[str, Number] = {}
+        if not isinstance(returned, Mapping):
+            return numbers
+        place = ([*returned], len(results), results.dataloader_idx)
+        known = self._returned.get(hook)
+        if known is None or known[0] != place:
+            known = self._returned[hook] = (place, self._names_of(hook, returned, results))
+        for name, value in zip(known[1], returned.values(), strict=True):
+            if name is None:
+                continue
+            if value.__class__ is torch.Tensor and value.ndim == 0 and value.is_cpu:
+                if not value.is_complex():
+                    numbers[name] = _item(value)
+            elif is_number(value):
+                numbers[name] = _number(value)
+        return numbers
+
+    def _watch(self, results: Mapping[str, Any]) -> _Collection:
+        """Find the results to look at each step; what was seen of them stays seen.
+
+        Lightning adds to a collection and takes nothing away.
+        """
+        known = self._collections.get(id(results), (results, 0, []))[2]
+        seen = {id(result): value for result, _, value in known}
+        watched: list[_Watched] = []
+        for key, result in results.items():
+            if not result.meta.on_step:
+                continue
+            if key not in self._step_names:
+                self._step_names[key] = self._wanted_name(result.meta, on_step=True)
+            if (name := self._step_names[key]) is not None:
+                watched.append([result, name, seen.get(id(result))])
+        collection = (results, len(results), watched)
+        self._collections[id(results)] = collection
+        return collection
+
+    def _names_of(self, hook: str, returned: Mapping[Any, Any], results: Any) -> list[str | None]:
+        """Name what a step returns under each key; None where it is not wanted."""
+        loader = results.dataloader_idx
+        logged = "" if loader is None else f".{loader}"
+        place = "" if loader is None else f"/dataloader_idx_{loader}"
+        return [
+            None
+            if f"{hook}.{key}{logged}" in results or not self._keeps(f"{key}{place}")
+            else shorten(f"{key}{place}")
+            for key in returned
+        ]
+
     def _wanted_name(self, meta: Any, *, on_step: bool) -> str | None:
         name: str = meta.forked_name(on_step)
         if meta.add_dataloader_idx and meta.dataloader_idx is not None:
@@ -86,3 +165,22 @@ def _add(logged: Logged, name: str, value: object, result: Any) -> None:
     else:
         # A torchmetrics object may return its own state, which it changes in place later.
         numbers[name] = value.detach() if result.is_tensor else value.detach().clone()
+
+
+def is_number(value: object) -> bool:
+    """Say whether a value is one real number, or a tensor of one.
+
+    Example:
+        >>> is_number(torch.tensor([1.0])), is_number(torch.zeros(2)), is_number("1")
+        (True, False, False)
+    """
+    if isinstance(value, torch.Tensor):
+        return value.numel() == 1 and not value.is_complex()
+    return isinstance(value, Real)
+
+
+def _number(value: Any) -> Number:
+    if not isinstance(value, torch.Tensor):
+        return float(value)
+    # whoever returned it may change it in place before it has left its device
+    return float(value.item()) if value.is_cpu else value.detach().clone()

@@ -57,7 +57,6 @@ class Recording:
             self.recorder,
             self.guard,
             each_step=options.level != "light",
-            after_batch=self._after_batch,
         )
         self.is_open = False
         self._options = options
@@ -211,6 +210,8 @@ class Recording:
             self._finish_model()
         if self._code is not None and self._code.poll() is not None:
             self._finish_code()
+        if self._code is None:
+            self.watch.after_batch = None
 
     def _start_code(self) -> None:
         if not self.recorder.keeps("code"):
@@ -221,6 +222,7 @@ class Recording:
             self.event("code", "", {**self.context.code, **left_out})
             return
         self._code = CodeReader(self.context.code_root or Path.cwd(), patch=with_patch)
+        self.watch.after_batch = self._after_batch
 
     def _finish_code(self) -> None:
         if self._code is not None:
@@ -232,6 +234,7 @@ class Recording:
             return
         self._described = weakref.ref(model)
         self._pending_model = model
+        self.watch.after_batch = self._after_batch
         for name, value in loss_settings(model):
             self.event("param", name, object_data(name, value))
         if self.recorder.keeps("layer"):

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
-from numbers import Real
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import torch
 
 from provrunner.capture.guard import Guard
-from provrunner.capture.metrics import Logged, MetricReader
+from provrunner.capture.metrics import Logged, MetricReader, Number, is_number
 from provrunner.capture.optimizers import Change, OptimizerWatch
 from provrunner.capture.recorder import Recorder, shorten
 from provrunner.capture.resources import overhead_data, read_resources
@@ -35,23 +35,17 @@ class TrainingWatch:
         recorder: takes the events.
         guard: keeps failures away from training.
         each_step: look for adaptations after each step; else after each epoch.
-        after_batch: is called after each batch.
 
     Attributes:
+        after_batch: is called after each batch, unless None.
         optimizers: the settings to compare with; None until training starts.
         step: the last training step done; None before the first one.
         epoch: the trainer's epoch when last looked at; None before the first look.
         steering: the settings of trainer and model as last seen.
     """
 
-    def __init__(
-        self,
-        recorder: Recorder,
-        guard: Guard,
-        *,
-        each_step: bool,
-        after_batch: Callable[[], None],
-    ) -> None:
+    def __init__(self, recorder: Recorder, guard: Guard, *, each_step: bool) -> None:
+        self.after_batch: Callable[[], None] | None = None
         self.optimizers: OptimizerWatch | None = None
         self.step: int | None = None
         self.epoch: int | None = None
@@ -59,10 +53,10 @@ class TrainingWatch:
         self._recorder = recorder
         self._guard = guard
         self._each_step = each_step
-        self._after_batch = after_batch
         self._reader = MetricReader(lambda name: recorder.keeps("metric", name))
         self._started_ns: dict[tuple[str, str], int] = {}
         self._batches: dict[str, int] = {}
+        self._returned: dict[str, Number] = {}
         self._stop_told = False
         self._trainer: Any = None
         self._callback: object = None
@@ -86,6 +80,10 @@ class TrainingWatch:
             wrap_method(connector, "update_train_epoch_metrics", before=wrap(self._train_epoch)),
             wrap_method(connector, "update_eval_step_metrics", after=wrap(self._eval_step)),
             wrap_method(connector, "update_eval_epoch_metrics", after=wrap(self._eval_epoch)),
+            *(
+                wrap_method(trainer.strategy, hook, returned=partial(self._heed, hook))
+                for hook in ("training_step", "validation_step", "test_step")
+            ),
         ]
 
     def detach(self) -> None:
@@ -128,7 +126,8 @@ class TrainingWatch:
     def count_batch(self, subject: str) -> None:
         """Count a batch of an epoch."""
         self._batches[subject] = self._batches.get(subject, 0) + 1
-        self._after_batch()
+        if self.after_batch is not None:
+            self.after_batch()
 
     def compare(self, settings: Iterable[tuple[str, Any]]) -> None:
         """Write which settings are no longer what they were when last compared."""
@@ -140,7 +139,7 @@ class TrainingWatch:
         if self.optimizers is not None and self._trainer is not None:
             for change in self.optimizers.changes(self._trainer.optimizers):
                 self._write_change(change)
-        if not self._stop_told and self._trainer is not None and self._trainer.should_stop:
+        if self._trainer is not None and self._trainer.should_stop and not self._stop_told:
             self._stop_told = True
             cause, agent = explain_stop(self._trainer)
             self._write_change(Change("trainer.should_stop", False, True, cause, agent))
@@ -156,12 +155,21 @@ class TrainingWatch:
         if step is None:
             step = self._current_step() if self._trainer is not None else self.step or 0
         epoch = self._trainer.current_epoch if self._trainer is not None else self.epoch or 0
-        if not _is_number(value):
+        if not is_number(value):
             self._recorder.event("value", name, {"value": value}, step=step, epoch=epoch)
         elif self._recorder.keeps("metric", name):
             number = value.detach().clone() if isinstance(value, torch.Tensor) else float(value)  # type: ignore[arg-type]
             stage = self._stage() if self._trainer is not None else ""
             self._recorder.metrics({shorten(name): number}, step=step, epoch=epoch, stage=stage)
+
+    def _heed(self, hook: str, returned: object) -> None:
+        """Keep what a step of the model returned until its batch is counted."""
+        self._returned = {}
+        if returned is not None and not isinstance(returned, torch.Tensor):
+            self._guard.call(self._keep, hook, returned)
+
+    def _keep(self, hook: str, returned: object) -> None:
+        self._returned = self._reader.read_returned(hook, returned, self._trainer._results)
 
     def _train_step(self) -> None:
         if self.is_trial():
@@ -172,8 +180,16 @@ class TrainingWatch:
         if not self._batches["train"]:
             # What a callback set for this epoch, whichever callback was asked first.
             self._guard.call(self.compare, steered_settings(self._trainer))
-        self.step = step = self._current_step()
-        self._write(self._reader.read_step(self._trainer._results or {}), step)
+        # not by way of the trainer's properties, each of which costs as much as writing a value
+        fit_loop = self._trainer.fit_loop
+        epoch_loop = fit_loop.epoch_loop
+        self.step = step = epoch_loop._batches_that_stepped
+        self.epoch = epoch = fit_loop.epoch_progress.current.completed
+        numbers, others = self._read_step(epoch_loop._results)
+        if numbers:
+            self._recorder.metrics(numbers, step=step, epoch=epoch, stage="train")
+        if others:
+            self._write_others(others, step)
         if self._each_step:
             self._guard.call(self.look_for_changes)
         self.count_batch("train")
@@ -190,7 +206,7 @@ class TrainingWatch:
     def _eval_step(self, step: int) -> None:
         stage = self._stage()
         if ("epoch", stage) in self._started_ns:
-            self._write(self._reader.read_step(self._trainer._results or {}), step)
+            self._write(self._read_step(self._trainer._results or {}), step)
             self.count_batch(stage)
 
     def _eval_epoch(self) -> None:
@@ -199,13 +215,24 @@ class TrainingWatch:
             logged = self._reader.read_epoch(self._trainer._results or {})
             self._write(logged, self._current_step())
 
+    def _read_step(self, results: Any) -> Logged:
+        numbers, others = self._reader.read_step(results)
+        if self._returned:
+            # the user's own `log` of a name counts
+            numbers = {**self._returned, **numbers}
+            self._returned = {}
+        return numbers, others
+
     def _write(self, logged: Logged, step: int) -> None:
         self.epoch = epoch = self._trainer.current_epoch
         numbers, others = logged
         if numbers:
             self._recorder.metrics(numbers, step=step, epoch=epoch, stage=self._stage())
+        self._write_others(others, step)
+
+    def _write_others(self, others: Mapping[str, list[Any]], step: int) -> None:
         for name, value in others.items():
-            self._recorder.event("value", name, {"value": value}, step=step, epoch=epoch)
+            self._recorder.event("value", name, {"value": value}, step=step, epoch=self.epoch)
 
     def is_trial(self) -> bool:
         """Say whether a tuner has borrowed the trainer."""
@@ -224,9 +251,3 @@ class TrainingWatch:
     def _stage(self) -> str:
         stage = self._trainer.state.stage
         return stage.value if stage is not None else ""
-
-
-def _is_number(value: object) -> bool:
-    if isinstance(value, torch.Tensor):
-        return value.numel() == 1 and not value.is_complex()
-    return isinstance(value, Real)

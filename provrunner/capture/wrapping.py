@@ -15,11 +15,13 @@ def wrap_method(
     *,
     before: Callable[..., None] | None = None,
     after: Callable[..., None] | None = None,
+    returned: Callable[[Any], None] | None = None,
 ) -> Callable[[], None]:
     """Call functions before and after a method of one object, with the arguments of the call.
 
     The method itself is called once, with its own arguments; what it returns or raises is passed
-    on, and after an exception `after` is not called. The class and other objects stay as they are.
+    on, and told to `returned`; after an exception neither that nor `after` is called. The class and
+    other objects stay as they are.
 
     Returns:
         A function that takes the wrapping away. It may be called again, and leaves what others
@@ -48,6 +50,8 @@ def wrap_method(
         if active and before is not None:
             before(*args, **kwargs)
         result = original(*args, **kwargs)
+        if active and returned is not None:
+            returned(result)
         if active and after is not None:
             after(*args, **kwargs)
         return result

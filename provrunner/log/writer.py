@@ -21,6 +21,7 @@ from provrunner.schema import Event, RunStatus, StepMetrics
 
 __all__ = ["ArrowSink"]
 
+_FLOAT = frozenset({float})
 _LOGGER = logging.getLogger("provrunner.log")
 
 
@@ -155,21 +156,19 @@ class ArrowSink:
                 events.append(record)
                 continue
             values = record.values
-            for value in values.values():
-                if type(value) is not float:
-                    events.extend(self._take_mixed(drain, record))
-                    break
-            else:
-                moment = (record.epoch, record.step, record.time_ns // 1000, record.stage)
-                try:
-                    rows = drain.journal.append(values, moment)
-                except struct.error:
-                    events.extend(_value_events(values, record))
-                    continue
-                if rows >= BATCH_ROWS:
-                    drain.wake.ring()
-                elif not rows and values:
-                    drain.drop(len(values), record.step)
+            if not _FLOAT.issuperset(map(type, values.values())):
+                events.extend(self._take_mixed(drain, record))
+                continue
+            moment = (record.epoch, record.step, record.time_ns // 1000, record.stage)
+            try:
+                rows = drain.journal.append(values, moment)
+            except struct.error:
+                events.extend(_value_events(values, record))
+                continue
+            if rows >= BATCH_ROWS:
+                drain.wake.ring()
+            elif not rows and values:
+                drain.drop(len(values), record.step)
         if events:
             drain.add_events(events)
 

@@ -20,7 +20,7 @@ class SupervisedTask(LightningModule):
     """Fit a network to targets; log the loss, and accuracy or mean absolute error.
 
     Logged once an epoch: `train/loss`, `val/loss` and `val/acc` or `val/mae`; at the test: the
-    same under `test/`. Every `log_every_n_steps` steps: `train/loss_step`.
+    same under `test/`. Each training step returns its `loss`, which capture records.
     """
 
     def __init__(
@@ -62,15 +62,12 @@ class SupervisedTask(LightningModule):
         output: Tensor = self.model(inputs)
         return output.squeeze(-1) if self.problem == "regression" else output
 
-    def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
-        """Return the loss of one batch."""
+    def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> dict[str, Tensor]:  # noqa: ARG002
+        """Return the loss of one batch, as a metric is handed over without a call of `log`."""
         inputs, targets = batch
         loss = self.loss(self(inputs), targets)
         self._add("train/loss", loss, len(targets))
-        every = self.trainer.log_every_n_steps  # type: ignore[attr-defined]
-        if every and batch_idx % every == 0:
-            self.log("train/loss_step", loss, on_step=True, on_epoch=False)
-        return loss
+        return {"loss": loss}
 
     def validation_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:  # noqa: ARG002
         """Take one batch into the epoch's means."""

@@ -84,6 +84,83 @@ def test_validation_has_its_stage_and_sanity_checks_are_none(
     assert [(event.epoch, event.data["batches"]) for event in ends] == [(0, 2), (1, 2)]
 
 
+def test_what_a_step_returns_in_a_mapping_is_recorded(
+    classifier, sink, callback, make_trainer, loaders
+):
+    given = []
+
+    class Returning(classifier):
+        def training_step(self, batch, index):
+            loss = self.criterion(self(batch[0]), batch[1])
+            given.append(loss.item())
+            return {"loss": loss, "index": index, "wide": loss.expand(2), "note": "a", "on": True}
+
+        def validation_step(self, batch, index):
+            return {"val/index": torch.tensor([float(index)])}
+
+        def test_step(self, batch, index):
+            return {"test/index": index}
+
+    model = Returning()
+    trainer = fit(callback, make_trainer, model, loaders, accumulate_grad_batches=2)
+    trainer.test(model, loaders[1])
+    assert sink.metrics("loss") == [
+        (2 * (at // 4) + at % 4 // 2, at // 4, "train", value) for at, value in enumerate(given)
+    ]
+    assert [row[3] for row in sink.metrics("index")] == [0.0, 1.0, 2.0, 3.0] * 2
+    assert [row[2:] for row in sink.metrics("on")] == [("train", 1.0)] * 8
+    assert [(row[0], *row[2:]) for row in sink.metrics("val/index")] == [
+        (0, "validate", 0.0),
+        (1, "validate", 1.0),
+        (2, "validate", 0.0),
+        (3, "validate", 1.0),
+    ]
+    assert [row[2:] for row in sink.metrics("test/index")] == [("test", 0.0), ("test", 1.0)]
+    assert sink.metrics("wide") == sink.metrics("note") == sink.events("value") == []
+
+
+def test_what_a_step_both_logs_and_returns_is_recorded_as_logged(
+    classifier, sink, callback, make_trainer, loaders
+):
+    class Both(classifier):
+        def training_step(self, batch, index):
+            loss = super().training_step(batch, index)
+            self.log("mean", float(index), on_step=False, on_epoch=True)
+            return {"loss": loss, "train/loss": loss, "mean": -1.0, "late": -1.0}
+
+    fit(callback, make_trainer, Both(), loaders)
+    assert sink.metrics("mean") == [(3, 0, "train", 1.5), (7, 1, "train", 1.5)]
+    assert [row[3] for row in sink.metrics("late")] == [0.0, 1.0, 2.0, 3.0] * 2
+    assert sink.metrics("train/loss") == []
+    assert [row[3] for row in sink.metrics("loss")] == [
+        row[3] for row in sink.metrics("train/loss_step")
+    ]
+
+
+def test_a_loss_returned_alone_is_no_metric(classifier, sink, callback, make_trainer, loaders):
+    class Plain(classifier):
+        def training_step(self, batch, index):
+            return self.criterion(self(batch[0]), batch[1])
+
+    fit(callback, make_trainer, Plain(), loaders)
+    assert sink.metrics("loss") == []
+
+
+def test_returned_values_of_several_loaders_are_told_apart(
+    classifier, sink, callback, make_trainer, loaders
+):
+    class Several(classifier):
+        def validation_step(self, batch, index, dataloader_idx):
+            self.log("x", 1.0)
+            return {"which": dataloader_idx, "x": 2.0}
+
+    make_trainer(callback).validate(Several(), [loaders[1], loaders[1]])
+    for index in range(2):
+        rows = sink.metrics(f"which/dataloader_idx_{index}")
+        assert [row[3] for row in rows] == [float(index)] * 2
+        assert [row[3] for row in sink.metrics(f"x/dataloader_idx_{index}")] == [1.0]
+
+
 def test_a_stale_value_is_not_written_again(classifier, sink, callback, make_trainer, loaders):
     class Seldom(classifier):
         def training_step(self, batch, index):

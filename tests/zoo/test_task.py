@@ -41,7 +41,6 @@ def test_a_network_is_fitted_and_its_metrics_logged(data, out, problem, second):
     trainer = fit(task, data)
     assert set(trainer.callback_metrics) == {
         "train/loss",
-        "train/loss_step",
         "val/loss",
         f"val/{second}",
     }
