@@ -251,4 +251,3 @@ class TrainingWatch:
     def _stage(self) -> str:
         stage = self._trainer.state.stage
         return stage.value if stage is not None else ""
-
