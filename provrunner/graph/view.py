@@ -20,12 +20,13 @@ _COLUMNS: Mapping[str, int] = {
     **dict.fromkeys(("pr:Patch", "pr:SourceFile", "pr:Dataset", "pr:Hyperparameter"), 0),
     **dict.fromkeys(("pr:Sweep", "pr:SourceCode", "pr:Environment", "pr:Hardware", "pr:Step"), 1),
     **dict.fromkeys(("pr:Setting", "pr:Preparation", "pr:Split", "pr:Transform"), 1),
+    "pr:OriginalRun": 1,
     **dict.fromkeys(("pr:RunConfig", "pr:Model", "pr:Run", "mls:HyperParameterSetting"), 2),
     **dict.fromkeys(("pr:Attempt", "pr:Fit", "pr:TrainEpoch", "pr:Validation", "pr:Test"), 3),
     **dict.fromkeys(("pr:ModelState", "pr:Checkpoint", "pr:Adaptation"), 4),
     **dict.fromkeys(("pr:Metric", "pr:RunResult"), 5),
     **dict.fromkeys(("pr:SweepResults", "pr:SensitivityAnalysis", "pr:SensitivityResult"), 6),
-    "pr:Summary": 6,
+    **dict.fromkeys(("pr:Summary", "pr:Note"), 6),
 }
 """Where a type stands from left, the origin, to right, what came of it."""
 

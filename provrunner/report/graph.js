@@ -98,7 +98,7 @@
         tallest = Math.max(tallest, y + HEIGHT);
       });
     });
-    return [spots, MARGIN * 2 + (columns.size - 1) * COLUMN + WIDTH, tallest + MARGIN];
+    return [spots, MARGIN * 2 + columns.size * COLUMN, tallest + MARGIN];
   };
 
   const path = (later, earlier) => {
@@ -153,9 +153,9 @@
       const title = make("title", {});
       title.textContent = `${name(box)} (${kindOf(box)})`;
       const first = make("text", { x: x + 8, y: y + 14 });
-      first.textContent = short(name(box), 18);
+      first.textContent = short(name(box), 16);
       const second = make("text", { x: x + 8, y: y + 27, class: "kind" });
-      second.textContent = short(kindOf(box), 21);
+      second.textContent = short(kindOf(box), 19);
       const group = make("g", {
         class: `box ${box.kind} ${look(box.key)}`, tabindex: 0, role: "button",
         "aria-label": title.textContent, "data-key": box.key,
