@@ -100,12 +100,17 @@ def _key(row: Row, many: Counter[str]) -> _Key:
 
 
 def _arrows(edges: pa.Table, place: Mapping[str, _Key]) -> dict[int, set[tuple[_Key, _Key, str]]]:
-    """Return the arrows between boxes by the run that they are of, -1 for none."""
+    """Return the arrows between boxes by the run that they are of, -1 for none.
+
+    An arrow between two runs is in neither: a picture of one run has no box for its end.
+    """
     arrows: dict[int, set[tuple[_Key, _Key, str]]] = {}
     columns = (edges[name].to_pylist() for name in ("subject", "object", "relation"))
     for subject, target, relation in zip(*columns, strict=True):
         begin, end = place.get(subject), place.get(target)
-        if begin is not None and end is not None and begin != end:
+        if begin is None or end is None or begin == end:
+            continue
+        if begin[0] == end[0] or -1 in (begin[0], end[0]):
             arrows.setdefault(max(begin[0], end[0]), set()).add((begin, end, relation))
     return arrows
 

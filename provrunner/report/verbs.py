@@ -45,12 +45,11 @@ class Trace:
 
         return draw_lineage(self.graph)
 
-    def draw_png(self, scale: float = 1.0) -> bytes:
-        """Draw it as a PNG image, `scale` pixels a point."""
-        import vl_convert
+    def draw_png(self) -> bytes:
+        """Draw it as a PNG image."""
+        from provrunner.graph.picture import draw_lineage
 
-        picture: bytes = vl_convert.svg_to_png(self.draw().decode(), scale=scale)
-        return picture
+        return draw_lineage(self.graph, format_="png")
 
 
 def trace(sweep: Sweep, term: str, *, direction: str = "up", to: str | None = None) -> Trace:

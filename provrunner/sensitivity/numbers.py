@@ -11,6 +11,9 @@ __all__ = ["format_duration", "format_level", "format_list", "format_number", "f
 
 _LONGEST_FRACTION = 6
 
+_ROUNDING = 1e-12
+"""A half width of less than this share of its value is what rounding left."""
+
 
 def format_uncertain(value: float, half_width: float) -> str:
     """Write a value and half its interval, with the digits that the interval leaves meaning.
@@ -20,14 +23,16 @@ def format_uncertain(value: float, half_width: float) -> str:
     Example:
         >>> format_uncertain(0.11432, 0.0213), format_uncertain(1234.5, 130.0)
         ('0.11 ± 0.02', '1230 ± 130')
+        >>> format_uncertain(1.5, 3e-8), format_uncertain(1.5, 3e-16)
+        ('1.50000000 ± 0.00000003', '1.5')
         >>> format_uncertain(1.234e-8, 2e-9)
         '(1.2 ± 0.2)e-08'
     """
-    if not math.isfinite(half_width) or half_width <= 0:
+    if not math.isfinite(half_width) or half_width <= _ROUNDING * abs(value):
         return format_number(value)
     decimals = _decimals(half_width)
-    if decimals > _LONGEST_FRACTION:
-        exponent = math.floor(math.log10(max(abs(value), half_width)))
+    exponent = math.floor(math.log10(max(abs(value), half_width)))
+    if decimals > _LONGEST_FRACTION and exponent < 0:
         scaled = format_uncertain(value / 10**exponent, half_width / 10**exponent)
         return f"({scaled})e{exponent:+03d}"
     return f"{_fixed(value, decimals)} ± {_fixed(half_width, decimals)}"

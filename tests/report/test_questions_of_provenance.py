@@ -254,7 +254,7 @@ def test_lineage_to_a_type_keeps_the_paths_that_lead_there(sweep):
 
 
 def test_a_lineage_is_drawn_as_png(sweep):
-    assert trace(sweep, "best", to="dataset").draw_png(scale=0.5).startswith(b"\x89PNG\r\n")
+    assert trace(sweep, "best", to="dataset").draw_png().startswith(b"\x89PNG\r\n")
 
 
 def test_two_values_that_are_as_good_are_within_noise_though_the_rest_matters(tmp_path):
