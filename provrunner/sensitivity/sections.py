@@ -89,7 +89,7 @@ def _failures(model: FailureModel | None) -> Json | None:
 
 def _failure_text(model: FailureModel) -> str:
     ended = model.failures + model.successes
-    head = f"{model.failures} of {ended} ended runs failed"
+    head = f"{model.failures} of {ended} ended runs failed or gave no objective"
     if all(test.p is None for test in model.tests):
         return f"{head}: too few of one kind to say why."
     guilty = [test.name for test in model.tests if test.p_holm is not None and test.p_holm < 0.05]

@@ -41,7 +41,9 @@ def test_a_value_that_always_fails_is_found_though_its_odds_are_infinite():
     assert [rate["rate"] for rate in lr["rates"]] == [0.0, 0.0, 1.0]
     width = next(row for row in found["parameters"] if row["name"] == "width")
     assert width["significant"] is False
-    assert found["text"] == "8 of 24 ended runs failed; how often depends on lr."
+    assert found["text"] == (
+        "8 of 24 ended runs failed or gave no objective; how often depends on lr."
+    )
 
 
 def test_few_failures_have_rates_and_no_test():
@@ -50,7 +52,9 @@ def test_few_failures_have_rates_and_no_test():
         row.update(status="failed", objective=None)
     found = _document(rows)["failure_rates"]
     assert {row["p"] for row in found["parameters"]} == {None}
-    assert found["text"] == "4 of 24 ended runs failed: too few of one kind to say why."
+    assert found["text"] == (
+        "4 of 24 ended runs failed or gave no objective: too few of one kind to say why."
+    )
 
 
 def test_no_failure_has_no_failure_model():
