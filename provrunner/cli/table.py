@@ -15,14 +15,27 @@ __all__ = ["analyze"]
 
 @app.command()
 def analyze(
-    runs: Annotated[Path, typer.Argument(metavar="RUNS", help="a .csv, .parquet or .feather file")],
+    runs: Annotated[
+        Path,
+        typer.Argument(
+            metavar="RUNS",
+            help="a .csv, .tsv, .parquet or .feather file; MLflow's or Optuna's database, mlruns, "
+            "or a folder of Lightning's CSV logs",
+        ),
+    ],
     *,
     objective: Annotated[
-        list[str], typer.Option(help="column to judge by; given again for further ones")
-    ],
+        Optional[list[str]],  # noqa: UP045  typer reads it
+        typer.Option(help="column to judge by; given again for further ones"),
+    ] = None,
     direction: Annotated[
-        list[str], typer.Option(help="minimize or maximize; one for all objectives, or one each")
-    ] = ["minimize"],  # noqa: B006  typer copies it
+        Optional[list[str]],  # noqa: UP045
+        typer.Option(help="minimize (if left out) or maximize; one for all objectives, or each"),
+    ] = None,
+    experiment: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option(help="the MLflow experiment or Optuna study, where there are several"),
+    ] = None,
     parameters: Annotated[
         Optional[str],  # noqa: UP045  typer reads it
         typer.Option(help="columns that were varied, by commas; all that look so if left out"),
@@ -38,21 +51,20 @@ def analyze(
     ] = None,
 ) -> None:
     """Print what matters in a table of runs from anywhere, one row a run."""
-    from provrunner.report import analyze as analyze_runs
     from provrunner.report import (
+        analyze_store,
         print_summary,
-        read_runs_table,
         summary_markdown,
         write_summary,
     )
 
-    found = analyze_runs(
-        read_runs_table(runs),
+    found = analyze_store(
+        runs,
         objective,
-        direction=direction[0] if len(direction) == 1 else direction,
+        direction=direction[0] if direction and len(direction) == 1 else direction,
         parameters=None if parameters is None else [name.strip() for name in parameters.split(",")],
         seed=seed,
-        name=runs.stem,
+        experiment=experiment,
     )
     if format_ is SummaryFormat.JSON:
         typer.echo(found.to_json(), nl=False)

@@ -1,6 +1,6 @@
 """What people read of a sweep: its tables, terminal text, Markdown and one self-contained page."""
 
-from provrunner.report.analyze import analyze, read_runs_table
+from provrunner.report.analyze import analyze, analyze_store, read_runs_table
 from provrunner.report.diff import Diff, diff_runs
 from provrunner.report.escape import visible
 from provrunner.report.export import FORMATS, export_graph
@@ -30,6 +30,7 @@ __all__ = [
     "Why",
     "add_note",
     "analyze",
+    "analyze_store",
     "ask",
     "check_ended",
     "data_changes",

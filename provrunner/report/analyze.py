@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from provrunner.sensitivity import Parameter, Study, Summary
 
-__all__ = ["analyze", "read_runs_table"]
+__all__ = ["analyze", "analyze_store", "read_runs_table"]
 
 _STATUS = ("status", "state")
 _DURATION = ("duration_s", "duration", "_runtime", "runtime", "seconds")
@@ -62,6 +62,7 @@ def analyze(
     seed: str | None = None,
     name: str = "runs",
     epochs: pd.DataFrame | pa.Table | None = None,
+    ranges: Mapping[str, tuple[float, float, str]] | None = None,
 ) -> Summary:
     """Analyse a table of runs from anywhere: what matters, by how much, what cannot be said.
 
@@ -77,6 +78,8 @@ def analyze(
         name: what to call it.
         epochs: the objective through training, for the shares over time; columns run (position of
             the row in `runs`, from 0), epoch and value.
+        ranges: lower and upper end and scale (`linear` or `log`) of parameters that were drawn from
+            a range; others' are inferred from their values.
 
     Raises:
         ConfigError: a column is missing, or is no number.
@@ -96,10 +99,58 @@ def analyze(
     seed = _seed_column(table, seed, objectives)
     names, passed_over = _parameters(table, parameters, [*objectives, *([seed] if seed else [])])
     rows = _rows(table, objectives, names, seed)
-    study = _study(table, name, objectives, directions, names)
+    study = _study(table, name, objectives, directions, names, ranges=ranges or {})
     course = None if epochs is None else _as_table(epochs)
     summary = build_summary(rows, study, epochs=course)
     return _with_passed_over(summary, passed_over)
+
+
+def analyze_store(
+    path: Path | str,
+    objective: str | Sequence[str] | None = None,
+    *,
+    direction: str | Sequence[str] | None = None,
+    parameters: Sequence[str] | None = None,
+    seed: str | None = None,
+    experiment: str | None = None,
+) -> Summary:
+    """Analyse runs where they lie: in a table's file, or as another tool stored them.
+
+    Args:
+        path: a file that `read_runs_table` reads, or MLflow's or Optuna's SQLite database, MLflow's
+            folder `mlruns`, or a folder above those of Lightning's CSVLogger. Of metrics logged
+            step by step the last value counts.
+        objective: as for `analyze`; None is what an Optuna study was judged by.
+        direction: as for `analyze`; None is what a study declares, else `minimize`.
+        parameters: as for `analyze`; None takes what the tool calls parameters.
+        seed: as for `analyze`.
+        experiment: the MLflow experiment or Optuna study; None where there is but one.
+
+    Raises:
+        ConfigError: it cannot be read, or a column is missing.
+    """
+    from provrunner.report.stores import read_store
+
+    store = read_store(path, experiment=experiment)
+    if store is None:
+        if objective is None:
+            raise ConfigError("no objective was named")
+        table = read_runs_table(path)
+        chosen = direction or "minimize"
+        return analyze(
+            table, objective, direction=chosen, parameters=parameters, seed=seed,
+            name=Path(path).stem,
+        )  # fmt: skip
+    declared = list(store.directions)
+    judged = declared if objective is None else objective
+    judged = [judged] if isinstance(judged, str) else list(judged)
+    ways = direction or [store.directions.get(name, "minimize") for name in judged]
+    others = [name for name in store.histories if name not in judged]
+    history = store.histories.get(judged[0]) if judged else None
+    return analyze(
+        store.table.drop_columns(others), judged, direction=ways, parameters=parameters,
+        seed=seed, name=store.name, epochs=history, ranges=store.ranges,
+    )  # fmt: skip
 
 
 def read_runs_table(path: Path | str) -> pa.Table:
@@ -268,6 +319,8 @@ def _study(
     objectives: Sequence[str],
     directions: Sequence[str],
     names: Sequence[str],
+    *,
+    ranges: Mapping[str, tuple[float, float, str]],
 ) -> Study:
     from provrunner.sensitivity import Study
 
@@ -277,7 +330,8 @@ def _study(
         metric=objectives[0],
         direction=directions[0],
         parameters=tuple(
-            _parameter(table, n, f"parameter {n}" if n in reserved else n) for n in names
+            _parameter(table, n, f"parameter {n}" if n in reserved else n, ranges.get(n))
+            for n in names
         ),
         seeds="common",
         planned=table.num_rows,
@@ -285,13 +339,17 @@ def _study(
     )
 
 
-def _parameter(table: pa.Table, column: str, name: str) -> Parameter:
-    """Return a parameter without declared levels, its scale inferred."""
+def _parameter(
+    table: pa.Table, column: str, name: str, ends: tuple[float, float, str] | None
+) -> Parameter:
+    """Return a parameter without declared levels, its scale declared or else inferred."""
     from provrunner.sensitivity import Parameter, infer_scale
 
     kind = table[column].type
     if not (pa.types.is_integer(kind) or pa.types.is_floating(kind)):
         return Parameter(name, ())
+    if ends is not None:
+        return Parameter(name, (), ends[2], low=ends[0], high=ends[1])
     values = [value for value in table[column].to_pylist() if value is not None]
     return Parameter(name, (), infer_scale(values) if values else "linear")
 
