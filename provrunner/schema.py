@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Protocol
@@ -18,6 +18,7 @@ __all__ = [
     "TABLES",
     "Event",
     "LogState",
+    "Numbers",
     "RunStatus",
     "Sink",
     "StepMetrics",
@@ -256,6 +257,39 @@ class Event:
     epoch: int | None = None
     time_ns: int = field(default_factory=time.time_ns)
     mono_ns: int = field(default_factory=time.monotonic_ns)
+
+
+class Numbers(Mapping[str, float]):
+    """Numbers by name, for steps that log the same names again and again.
+
+    To make one costs the same for any count of names, and a sink knows the names by their tuple.
+
+    Args:
+        names: the same tuple at every step; each name once.
+        numbers: a float for each name.
+
+    Example:
+        >>> dict(Numbers(("loss", "accuracy"), [0.5, 0.75]))
+        {'loss': 0.5, 'accuracy': 0.75}
+    """
+
+    __slots__ = ("names", "numbers")
+
+    def __init__(self, names: tuple[str, ...], numbers: Sequence[float]) -> None:
+        self.names = names
+        self.numbers = numbers
+
+    def __getitem__(self, name: str) -> float:
+        try:
+            return self.numbers[self.names.index(name)]
+        except ValueError:
+            raise KeyError(name) from None
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.names)
+
+    def __len__(self) -> int:
+        return len(self.names)
 
 
 @dataclass(slots=True)  # not frozen: that would make it three times as slow to make

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 
 from provrunner.capture.recorder import shorten
+from provrunner.schema import Numbers
 
 __all__ = ["MetricReader", "Number", "is_number"]
 
@@ -20,16 +21,22 @@ Number = float | torch.Tensor
 _Watched = list[Any]
 """A result, its name, and the value that was seen last: a list, as that one changes."""
 
-_Collection = tuple[Mapping[str, Any], int, list[_Watched]]
-"""A collection of results, how many it had when last looked through, and those to look at."""
+_Collection = tuple[Mapping[str, Any], int, tuple[str, ...], list[_Watched]]
+"""A collection of results, how many it had when last looked through, and those to look at.
 
-_Returned = tuple[tuple[list[Any], int, int | None], list[str | None]]
+Before these their names, or none when one name is there twice.
+"""
+
+_Returned = tuple[tuple[list[Any], int, int | None], tuple[str | None, ...]]
 """Keys, logged results and loader at which a step returned, and the names found for the keys."""
 
-Logged = tuple[dict[str, Number], dict[str, list[Any]]]
+Logged = tuple[Mapping[str, Number], Mapping[str, list[Any]]]
 """Numbers by name, and by name the values that are no single number."""
 
+_Sorted = tuple[dict[str, Number], dict[str, list[Any]]]
 
+# found once: each look through a module's names costs time in every step
+_TENSOR = torch.Tensor
 _item = torch.Tensor.item
 
 
@@ -56,17 +63,31 @@ class MetricReader:
         collection = self._collections.get(id(results))
         if collection is None or collection[1] != len(results):
             collection = self._watch(results)
-        logged: Logged = ({}, {})
-        numbers = logged[0]
-        for watched in collection[2]:
+        _, _, names, watched_results = collection
+        numbers: list[float] = []
+        for watched in watched_results:
+            result, _, seen = watched
+            value = result._forward_cache
+            if value is seen or value.__class__ is not _TENSOR:
+                break
+            if not (names and result.is_tensor and value.is_cpu):
+                break
+            watched[2] = value
+            numbers.append(_item(value))
+        else:
+            return Numbers(names or (), numbers), {}
+        return self._read_rest(watched_results, numbers)
+
+    def _read_rest(self, watched_results: list[_Watched], numbers: list[float]) -> Logged:
+        """Go on after the first results, which gave `numbers`."""
+        done = len(numbers)
+        names = (name for _, name, _ in watched_results)
+        logged: _Sorted = (dict(zip(names, numbers, strict=False)), {})
+        for watched in watched_results[done:]:
             result, name, seen = watched
             value = result._forward_cache
-            if value is seen or value is None:
-                continue
-            watched[2] = value
-            if value.__class__ is torch.Tensor and result.is_tensor and value.is_cpu:
-                numbers[name] = _item(value)
-            else:
+            if value is not None and value is not seen:
+                watched[2] = value
                 _add(logged, name, value, result)
         return logged
 
@@ -76,7 +97,7 @@ class MetricReader:
         Only what Lightning has computed already is read: computing it here could make ranks wait
         for each other.
         """
-        logged: Logged = ({}, {})
+        logged: _Sorted = ({}, {})
         seen, names = self._epoch_seen, self._epoch_names
         for key, result in results.items():
             value = result._computed
@@ -89,7 +110,7 @@ class MetricReader:
                 _add(logged, name, value, result)
         return logged
 
-    def read_returned(self, hook: str, returned: object, results: Any) -> dict[str, Number]:
+    def read_returned(self, hook: str, returned: object, results: Any) -> Mapping[str, Number]:
         """Return the numbers in what a step of the model returned; none where that is no mapping.
 
         A name that the same step gave to Lightning's `log` is left to that.
@@ -99,20 +120,24 @@ class MetricReader:
             returned: what it returned.
             results: Lightning's collection of logged results.
         """
-        numbers: dict[str, Number] = {}
         if not isinstance(returned, Mapping):
-            return numbers
+            return {}
         place = ([*returned], len(results), results.dataloader_idx)
         known = self._returned.get(hook)
         if known is None or known[0] != place:
             known = self._returned[hook] = (place, self._names_of(hook, returned, results))
-        for name, value in zip(known[1], returned.values(), strict=True):
-            if name is None:
-                continue
-            if value.__class__ is torch.Tensor and value.ndim == 0 and value.is_cpu:
-                if not value.is_complex():
-                    numbers[name] = _item(value)
-            elif is_number(value):
+        names = known[1]
+        plain: list[float] = []
+        for value in returned.values():
+            if value.__class__ is not _TENSOR or value.ndim or not value.is_cpu:
+                break
+            plain.append(_item(value))
+        else:
+            if None not in names and complex not in map(type, plain):
+                return Numbers(names, plain)  # type: ignore[arg-type]
+        numbers: dict[str, Number] = {}
+        for name, value in zip(names, returned.values(), strict=True):
+            if name is not None and is_number(value):
                 numbers[name] = _number(value)
         return numbers
 
@@ -121,7 +146,7 @@ class MetricReader:
 
         Lightning adds to a collection and takes nothing away.
         """
-        known = self._collections.get(id(results), (results, 0, []))[2]
+        known = self._collections.get(id(results), (results, 0, (), []))[3]
         seen = {id(result): value for result, _, value in known}
         watched: list[_Watched] = []
         for key, result in results.items():
@@ -131,21 +156,27 @@ class MetricReader:
                 self._step_names[key] = self._wanted_name(result.meta, on_step=True)
             if (name := self._step_names[key]) is not None:
                 watched.append([result, name, seen.get(id(result))])
-        collection = (results, len(results), watched)
+        names = tuple(name for _, name, _ in watched)
+        once = names if len(set(names)) == len(names) else ()
+        collection = (results, len(results), once, watched)
         self._collections[id(results)] = collection
         return collection
 
-    def _names_of(self, hook: str, returned: Mapping[Any, Any], results: Any) -> list[str | None]:
+    def _names_of(
+        self, hook: str, returned: Mapping[Any, Any], results: Any
+    ) -> tuple[str | None, ...]:
         """Name what a step returns under each key; None where it is not wanted."""
         loader = results.dataloader_idx
         logged = "" if loader is None else f".{loader}"
         place = "" if loader is None else f"/dataloader_idx_{loader}"
-        return [
+        names = [
             None
             if f"{hook}.{key}{logged}" in results or not self._keeps(f"{key}{place}")
             else shorten(f"{key}{place}")
             for key in returned
         ]
+        # keys that are written alike: the last one counts
+        return tuple(None if name in names[at + 1 :] else name for at, name in enumerate(names))
 
     def _wanted_name(self, meta: Any, *, on_step: bool) -> str | None:
         name: str = meta.forked_name(on_step)
@@ -154,7 +185,7 @@ class MetricReader:
         return shorten(name) if self._keeps(name) else None
 
 
-def _add(logged: Logged, name: str, value: object, result: Any) -> None:
+def _add(logged: _Sorted, name: str, value: object, result: Any) -> None:
     if not isinstance(value, torch.Tensor):
         return
     numbers, others = logged

@@ -56,7 +56,7 @@ class TrainingWatch:
         self._reader = MetricReader(lambda name: recorder.keeps("metric", name))
         self._started_ns: dict[tuple[str, str], int] = {}
         self._batches: dict[str, int] = {}
-        self._returned: dict[str, Number] = {}
+        self._returned: Mapping[str, Number] = {}
         self._stop_told = False
         self._trainer: Any = None
         self._callback: object = None
@@ -219,7 +219,7 @@ class TrainingWatch:
         numbers, others = self._reader.read_step(results)
         if self._returned:
             # the user's own `log` of a name counts
-            numbers = {**self._returned, **numbers}
+            numbers = {**self._returned, **numbers} if numbers else self._returned
             self._returned = {}
         return numbers, others
 

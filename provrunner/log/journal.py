@@ -12,14 +12,13 @@ import json
 import mmap
 import os
 import struct
-import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import astuple
 from pathlib import Path
+from zlib import crc32
 
 from provrunner.log.columns import EventRow, fit_text
 from provrunner.log.records import (
-    BODY,
     BODY_HEAD,
     DEFINITION,
     END,
@@ -27,6 +26,7 @@ from provrunner.log.records import (
     FRAME,
     HEADER,
     MAGIC,
+    RECORD,
     STEP_BYTES,
     JournalRows,
     read_arena,
@@ -38,6 +38,8 @@ ARENA_BYTES = 256 << 10
 LIMIT_BYTES = 16 << 20
 Moment = tuple[int, int, int, str]
 """Epoch, step, time in microseconds and stage of what a step logged."""
+_Set = tuple[int, Callable[..., bytes], int, int]
+"""Number, packer, size of a record and count of values of the steps that log one set of names."""
 
 
 class Arena:
@@ -78,7 +80,10 @@ class Journal:
         self._allocated = 0
         self._free: list[Arena] = []
         self._full: tuple[Arena, ...] = ()
-        self._sets: dict[tuple[str, ...], tuple[int, struct.Struct, int, int]] = {}
+        self._sets: dict[tuple[str, ...], _Set] = {}
+        self._last: _Set = (0, struct.pack, 0, 0)
+        self._last_names: tuple[str, ...] | None = None
+        self._last_stage = ""
         self.move(path)
 
     @property
@@ -118,19 +123,29 @@ class Journal:
         Raises:
             struct.error: a value, the step or the epoch is no number of the right size.
         """
+        return self.append_numbers(tuple(values), [*values.values()], moment)
+
+    def append_numbers(
+        self, names: tuple[str, ...], numbers: Sequence[float], moment: Moment
+    ) -> int:
+        """Keep one step's values, as `append` does; quicker when `names` is the last one's."""
         epoch, step, time_us, stage = moment
-        key = (stage, *values)
-        known = self._sets.get(key)
-        if known is None:
-            return self._append_new(key, values, moment)
-        number, packer, size, count = known
+        if names is not self._last_names or stage is not self._last_stage:
+            known = self._sets.get((stage, *names))
+            if known is None:
+                return self._append_new((stage, *names), numbers, moment)
+            self._last_names, self._last_stage, self._last = names, stage, known
+        number, pack, size, count = self._last
         arena = self._active
         start = arena.used
         end = start + size
         if end > arena.size:
-            return self.append(values, moment) if self._next_arena(size) else 0
-        body = packer.pack(self.row, number, epoch, step, time_us, *values.values())
-        record = FRAME.pack(size - 4, zlib.crc32(body)) + body + END
+            if not self._next_arena(size):
+                return 0
+            return self.append_numbers(names, numbers, moment)
+        checked = pack(size - 4, 0, self.row, number, epoch, step, time_us, *numbers, 0)
+        checksum = crc32(memoryview(checked)[8:-4])
+        record = pack(size - 4, checksum, self.row, number, epoch, step, time_us, *numbers, 0)
         # no call from here on: what a signal handler raises comes before all four or after
         arena.memory[start:end] = record
         arena.used = end - 4
@@ -169,18 +184,19 @@ class Journal:
     def _activate(self, arena: Arena, retired: tuple[Arena, ...]) -> None:
         arena.memory[: HEADER.size] = HEADER.pack(MAGIC, arena.size, self.row)
         # name sets are defined again in each arena: it can be read, and freed, alone
+        self._last_names = None
         self._full, self._active, self._sets = (*self._full, *retired), arena, {}
 
-    def _append_new(self, key: tuple[str, ...], values: Mapping[str, float], moment: Moment) -> int:
-        packer = struct.Struct(f"{BODY}{len(values)}d")
-        packer.pack(0, 0, *moment[:3], *values.values())
-        size = STEP_BYTES + 8 * len(values) + len(END)
+    def _append_new(self, key: tuple[str, ...], numbers: Sequence[float], moment: Moment) -> int:
+        packer = struct.Struct(f"{RECORD}{len(numbers)}dI")
+        packer.pack(0, 0, 0, 0, *moment[:3], *numbers, 0)
+        size = STEP_BYTES + 8 * len(numbers) + len(END)
         texts = [fit_text(text).decode() for text in key]
         payload = json.dumps(texts, ensure_ascii=False).encode()
         if not self._append_text(DEFINITION, payload, room=size):
             return 0
-        self._sets[key] = (len(self._sets), packer, size, len(values))
-        return self.append(values, moment)
+        self._sets[key] = (len(self._sets), packer.pack, size, len(numbers))
+        return self.append_numbers(key[1:], numbers, moment)
 
     def _append_text(self, kind: int, payload: bytes, *, room: int = 0) -> bool:
         payload += b"\0" * (-(len(payload) + BODY_HEAD.size) % 8)
@@ -193,7 +209,7 @@ class Journal:
             kind += len(self._sets)
         arena = self._active
         body = BODY_HEAD.pack(self.row, kind) + payload
-        record = FRAME.pack(size - 4, zlib.crc32(body)) + body + END
+        record = FRAME.pack(size - 4, crc32(body)) + body + END
         arena.memory[arena.used : arena.used + size] = record
         arena.used += size - 4
         return True

@@ -17,7 +17,7 @@ from provrunner.log.drain import BATCH_ROWS, Drain
 from provrunner.log.folder import log_folder
 from provrunner.log.segment import read_before
 from provrunner.log.values import sort_values
-from provrunner.schema import Event, RunStatus, StepMetrics
+from provrunner.schema import Event, Numbers, RunStatus, StepMetrics
 
 __all__ = ["ArrowSink"]
 
@@ -156,12 +156,15 @@ class ArrowSink:
                 events.append(record)
                 continue
             values = record.values
-            if not _FLOAT.issuperset(map(type, values.values())):
-                events.extend(self._take_mixed(drain, record))
-                continue
             moment = (record.epoch, record.step, record.time_ns // 1000, record.stage)
             try:
-                rows = drain.journal.append(values, moment)
+                if type(values) is Numbers:
+                    rows = drain.journal.append_numbers(values.names, values.numbers, moment)
+                elif _FLOAT.issuperset(map(type, values.values())):
+                    rows = drain.journal.append(values, moment)
+                else:
+                    events.extend(self._take_mixed(drain, record))
+                    continue
             except struct.error:
                 events.extend(_value_events(values, record))
                 continue
