@@ -39,6 +39,8 @@ __all__ = ["seal_log", "seal_run"]
 
 _TABLES = ("metrics", "events")
 _BATCH_ROWS = 16_384
+# a fifth smaller than at Arrow's level of 1, for a fifth of a millisecond in ten thousand rows
+_ZSTD_LEVEL = 3
 
 
 def seal_run(run_folder: Path, status: RunStatus, reason: str | None = None) -> None:
@@ -253,7 +255,7 @@ def _file_bytes(rows: pa.Table, table: str) -> bytes:
     with pa.ipc.new_file(
         buffer,
         text.schema.with_metadata({"provrunner.table": table}),
-        options=pa.ipc.IpcWriteOptions(compression="zstd"),
+        options=pa.ipc.IpcWriteOptions(compression=pa.Codec("zstd", _ZSTD_LEVEL)),
     ) as writer:
         writer.write_table(text, max_chunksize=_BATCH_ROWS)
     return bytes(buffer.getvalue())

@@ -137,6 +137,40 @@ def test_what_a_step_both_logs_and_returns_is_recorded_as_logged(
     ]
 
 
+def test_whole_numbers_and_truths_are_returned_as_tensors_too(
+    classifier, sink, callback, make_trainer, loaders
+):
+    class Whole(classifier):
+        def training_step(self, batch, index):
+            return {
+                "loss": self.criterion(self(batch[0]), batch[1]),
+                "count": torch.tensor(3),
+                "on": torch.tensor(True),
+                "many": torch.tensor([1, 2]) if index else torch.tensor(1),
+                "odd": torch.tensor(1j),
+            }
+
+    fit(callback, make_trainer, Whole(), loaders, max_epochs=1)
+    assert [row[3] for row in sink.metrics("count")] == [3.0] * 4
+    assert [row[3] for row in sink.metrics("on")] == [1.0] * 4
+    assert [row[3] for row in sink.metrics("many")] == [1.0]
+    assert sink.metrics("odd") == []
+
+
+def test_one_name_logged_in_two_hooks_is_one_metric(
+    classifier, sink, callback, make_trainer, loaders
+):
+    class Twice(classifier):
+        def training_step(self, batch, index):
+            self.log("late", -1.0)
+            self.log("seldom", 1.0) if index == 2 else None
+            return super().training_step(batch, index)
+
+    fit(callback, make_trainer, Twice(), loaders)
+    assert [row[3] for row in sink.metrics("late")] == [0.0, 1.0, 2.0, 3.0] * 2
+    assert [row[0] for row in sink.metrics("seldom")] == [2, 6]
+
+
 def test_a_loss_returned_alone_is_no_metric(classifier, sink, callback, make_trainer, loaders):
     class Plain(classifier):
         def training_step(self, batch, index):

@@ -38,6 +38,37 @@ def test_records_come_back_with_their_row_numbers_and_names(path):
     journal.close()
 
 
+def test_numbers_without_their_names_are_those_of_the_names_given(path):
+    journal = Journal(path)
+    first, other = ("a", "b"), ("b", "a")
+    journal.append_numbers(first, [1.0, 2.0], (0, 0, 0, "fit"))
+    journal.append_numbers(first, [3.0, 4.0], (0, 1, 0, "fit"))
+    journal.append_numbers(other, [5.0, 6.0], (0, 2, 0, "fit"))
+    journal.append_numbers(first, [7.0, 8.0], (0, 3, 0, "validate"))
+    journal.append({"a": 9.0, "b": 10.0}, (0, 4, 0, "fit"))
+    assert rows_of(path) == [
+        (0, (b"a", b"b"), [[1.0, 2.0], [3.0, 4.0]]),
+        (4, (b"b", b"a"), [[5.0, 6.0]]),
+        (6, (b"a", b"b"), [[7.0, 8.0]]),
+        (8, (b"a", b"b"), [[9.0, 10.0]]),
+    ]
+    stages = [part.name_set.stage for part in read_journal(path).steps]
+    assert stages == [b"fit", b"fit", b"validate", b"fit"]
+    journal.close()
+
+
+def test_numbers_find_their_names_again_in_the_next_arena(path):
+    journal = Journal(path)
+    names = tuple(f"name {at}" for at in range(100))
+    for step in range(700):
+        assert journal.append_numbers(names, [float(step)] * 100, (0, step, 0, "fit"))
+        for arena in journal.take() if step % 100 == 99 else ():
+            assert arena.read().steps[-1].name_set.names[99] == b"name 99"
+            journal.free(arena)
+    assert journal.row == 70_000
+    journal.close()
+
+
 def test_the_file_is_allocated_in_full_before_it_is_mapped(path):
     Journal(path).close()
     stat = path.stat()

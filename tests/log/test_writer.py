@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from provrunner.errors import LogError
 from provrunner.log import ArrowSink, read_log, run_status
-from provrunner.schema import Event, LogState, RunStatus, StepMetrics
+from provrunner.schema import Event, LogState, Numbers, RunStatus, StepMetrics
 
 from .conftest import plain, steps
 
@@ -154,6 +154,17 @@ def test_what_is_no_number_becomes_an_event(open_sink, run, caplog):
     ]
     assert [record.message for record in caplog.records] == [
         "note is no number; it is kept as an event"
+    ]
+
+
+def test_numbers_are_written_as_any_mapping_is(open_sink, run):
+    sink = open_sink()
+    sink.write([StepMetrics(Numbers(("a", "b"), [0.5, 2]), step=0, epoch=0, stage="train")])
+    sink.close(RunStatus.FINISHED)
+    table = read_log(run).table.select(["step", "name", "value"])
+    assert table.to_pylist() == [
+        {"step": 0, "name": "a", "value": 0.5},
+        {"step": 0, "name": "b", "value": 2.0},
     ]
 
 
