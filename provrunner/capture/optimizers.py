@@ -103,11 +103,12 @@ class OptimizerWatch:
         return found
 
     def _is_stale(self, optimizers: Sequence[Any]) -> bool:
-        if len(optimizers) != len(self._optimizers):
+        if [*optimizers] != self._optimizers:
             return True
-        if any(now is not old for now, old in zip(optimizers, self._optimizers, strict=True)):
-            return True
-        return sum(len(optimizer.param_groups) for optimizer in optimizers) != len(self._groups)
+        groups = 0
+        for optimizer in optimizers:
+            groups += len(optimizer.param_groups)
+        return groups != len(self._groups)
 
     def _read_again(self, optimizers: Sequence[Any]) -> Iterator[Change]:
         """Take optimizers and groups as they are now; yield what is new or no longer the same."""

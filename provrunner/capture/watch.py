@@ -236,7 +236,7 @@ class TrainingWatch:
 
     def is_trial(self) -> bool:
         """Say whether a tuner has borrowed the trainer."""
-        return all(callback is not self._callback for callback in self._trainer.callbacks)
+        return self._callback not in self._trainer.callbacks
 
     def _write_change(self, change: Change) -> None:
         data = {"old": change.old, "new": change.new, "cause": change.cause}
