@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-__all__ = ["LOGGERS", "OURS", "Kind", "Made", "environment", "metric_bytes", "missing"]
+__all__ = ["LOGGERS", "OURS", "Kind", "Made", "environment", "melt", "metric_bytes", "missing"]
 
 OURS = "provrunner"
 _NAME = "bench"
@@ -69,7 +69,13 @@ def _csv(folder: Path) -> Made:
 def _read_csv(folder: Path) -> Any:
     import pandas as pd
 
-    return pd.read_csv(next(folder.rglob("metrics.csv")))
+    # a row a value, as the others give
+    return melt(pd.read_csv(next(folder.rglob("metrics.csv"))))
+
+
+def melt(frame: Any) -> Any:
+    """Turn a column a metric into a row a value."""
+    return frame.melt(["epoch", "step"], var_name="name").dropna(subset=["value"])
 
 
 def _tensorboard(folder: Path) -> Made:
@@ -225,7 +231,9 @@ _QUIET_WANDB = {"WANDB_SILENT": "true", "WANDB_MODE": "offline"}
 
 LOGGERS: dict[str, Kind] = {
     "none": Kind("lightning", _none),
-    "CSVLogger": Kind("lightning", _csv, ("metrics.csv",), _read_csv),
+    "CSVLogger": Kind("lightning", _csv, ("metrics.csv",), _read_csv,
+        _steps_of_long(_read_csv, "name"),
+    ),
     "TensorBoard": Kind(
         "tensorboard", _tensorboard, ("events.*",), _read_tensorboard,
         _steps_of_long(_read_tensorboard, "tag"),
