@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import compileall
 import importlib.metadata
 import json
 import os
@@ -15,6 +16,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
+import provrunner
 from benchmarks.loggers.budgets import budgets
 from benchmarks.loggers.peers import LOGGERS, missing
 from benchmarks.loggers.rounds import measure, progress
@@ -28,6 +30,8 @@ def main(words: Sequence[str] | None = None) -> int:
     """Measure, and print the tables."""
     args = _parser().parse_args(words)
     began = time.monotonic()
+    # as pip does for every other package
+    compileall.compile_dir(Path(provrunner.__file__).parent, quiet=2)
     absent = {name: package for name in args.loggers if (package := missing(name))}
     names = [name for name in args.loggers if name not in absent]
     for name, package in absent.items():

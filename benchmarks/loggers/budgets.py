@@ -58,7 +58,7 @@ def budgets(
     yield Budget(
         "the same in all threads", _over(all_threads(ours), all_threads(csv)), 0.15
     )  # fmt: skip
-    yield Budget("wall time of a fit against no logger", ours.median("ratio"), 1.03, 1.01)
+    yield Budget("wall time of training against no logger", ours.median("ratio"), 1.03, 1.01)
     yield Budget(
         "CPU of a whole step with capture and no `self.log`, against `self.log` and CSVLogger",
         _over(returned.median("step"), csv.median("step")), 0.35, 0.22,
@@ -76,8 +76,8 @@ def budgets(
         "many runs into pandas, against CSV", _over(many.get("ours_us"), many.get("csv_us")), 0.35
     )
     yield Budget(
-        "last value of each metric of many runs, against CSV",
-        _over(many.get("ours_last_s"), many.get("csv_last_s")), 0.1,
+        "last value of each metric of many runs, against all of the CSV files loaded",
+        _over(many.get("ours_last_s"), many.get("csv_s")), 0.1,
     )  # fmt: skip
     wandb, yprov = found.get("W&B offline", Found()), found.get("yProv4ML", Found())
     yield Budget(

@@ -69,14 +69,12 @@ def _fit(name: str, folder: Path, steps: int, hand_over: str) -> dict[str, Any]:
     meter = Meter(list(made.trainer.get("callbacks", ())), warm_up=min(20, steps // 2))
     trainer = make_trainer(folder, [meter], made.trainer)
     meter.stand_inside(trainer)
-    fit_began = time.perf_counter()
     trainer.fit(model, batches)
-    fit_ended = time.perf_counter()
     made.finish()
     ended = time.perf_counter()
     return {
         **meter.per_step(),
-        "fit_s": fit_ended - fit_began - meter.paused,
+        "fit_s": meter.ended - meter.started - meter.paused,
         "start_s": meter.started - began,
         "close_s": ended - meter.ended,
         **_on_disk(kind, folder, before, steps * METRICS),

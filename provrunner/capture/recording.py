@@ -157,12 +157,8 @@ class Recording:
         self.recorder.event(kind, subject, data, step=self.watch.step, epoch=self.watch.epoch)
 
     def finish_stage(self) -> None:
-        """Write what waited for the end of a stage."""
-        self.guard.call(self._finish_model)
-        self.guard.call(self._finish_code)
-        if self._checkpoints is not None:
-            self.guard.call(self._checkpoints.settle)
-        self.watch.end_all()
+        """Write what waited for the end of a stage, and put all on disk."""
+        self._settle()
         self.recorder.flush()
 
     def close(self, status: RunStatus, reason: str | None) -> None:
@@ -200,10 +196,19 @@ class Recording:
         self.detach()
         if self._checkpoints is not None:
             self._checkpoints.detach()
-        self.guard.call(self.finish_stage)
+        # the seal puts all on disk
+        self.guard.call(self._settle)
         self.guard.call(self._find_sources, [])
         self.event("resources", "", read_resources())
         self.event("overhead", "", overhead_data(self.guard.seconds, self.recorder))
+
+    def _settle(self) -> None:
+        """Write what waited for the end of a stage."""
+        self.guard.call(self._finish_model)
+        self.guard.call(self._finish_code)
+        if self._checkpoints is not None:
+            self.guard.call(self._checkpoints.settle)
+        self.watch.end_all()
 
     def _after_batch(self) -> None:
         if self._pending_model is not None:
