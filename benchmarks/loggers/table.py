@@ -76,7 +76,9 @@ def _cells(name: str, found: Found) -> Iterator[str]:
     yield _number(found.median("bytes"), 1)
     yield _number(found.first("added start_s"), 2)
     yield _number(found.first("added close_s"), 2)
-    yield "–" if found.kept is None else f"{found.kept[1]} of {found.kept[0]}"
+    # nothing is said of a logger whose closed run could not be read either
+    known = found.kept if found.median("load_us") is not None else None
+    yield "–" if known is None else f"{known[1]} of {known[0]}"
     yield _number(found.median("load_us"), 2)
 
 
