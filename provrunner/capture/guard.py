@@ -40,17 +40,13 @@ class Guard:
         self._inside = True
         start = time.perf_counter()
         try:
-            function(*args, **kwargs)
-        except Exception as error:
-            if self._strict:
-                raise
-            self._note(function.__name__, error)
+            self._call(function, *args, **kwargs)
         finally:
             self._inside = False
             self.seconds += time.perf_counter() - start
 
     def _call(self, function: Callable[..., object], *args: Any, **kwargs: Any) -> None:
-        """Call a function inside of another's call, which counts the time."""
+        """Call a function and note its failure, which is raised only when strict."""
         try:
             function(*args, **kwargs)
         except Exception as error:

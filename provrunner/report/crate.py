@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import secrets
 import shutil
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
@@ -14,6 +13,7 @@ from provrunner.errors import LogError
 from provrunner.ids import file_digest
 from provrunner.log.folder import run_folder
 from provrunner.plan import Point
+from provrunner.report.files import temporary_beside
 
 if TYPE_CHECKING:
     from provrunner.graph import Graph
@@ -72,7 +72,7 @@ def write_crate(
     if target.suffix != _ZIP and not _is_free(target, METADATA):
         raise LogError(f"{target} is neither empty nor a crate: name a new folder, or a .zip file")
     target.parent.mkdir(parents=True, exist_ok=True)
-    folder = target.with_name(f".{target.name}.{secrets.token_hex(4)}.tmp")
+    folder = temporary_beside(target)
     try:
         _copy(sweep, folder, point)
         for suffix, write in writers.items():
@@ -134,7 +134,7 @@ def _files(sweep: Sweep, folder: Path) -> Iterator[CrateFile]:
 
 def _put(folder: Path, target: Path) -> None:
     if target.suffix == _ZIP:
-        packed = folder.with_suffix(".zip.tmp")
+        packed = temporary_beside(target)
         _pack(folder, packed)
         packed.replace(target)
         return

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import filecmp
+import re
 import secrets
+import shutil
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,14 +16,17 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from provrunner.errors import LogError
+from provrunner.ids import digest
+from provrunner.log.liveness import Owner, is_alive, this_process
 
 if TYPE_CHECKING:
     from provrunner.report.results import Sweep
     from provrunner.sensitivity import Summary
 
-__all__ = ["replace_file", "write_files", "write_summary"]
+__all__ = ["replace_file", "temporary_beside", "write_files", "write_summary"]
 
 _STALE_S = 3600.0
+_TEMPORARY = re.compile(r"\.(?P<machine>[0-9a-f]{8})-(?P<pid>[0-9]+)-[0-9a-f]{8}\.tmp$")
 _ALWAYS = frozenset({"json", "provn"})
 _CHEAP_STATEMENTS = 20_000
 """Statements of a graph, about 60 runs, up to which every serialisation is written unasked."""
@@ -146,8 +152,7 @@ def _text(text: str) -> _Writer:
 def replace_file(path: Path, write: _Writer) -> None:
     """Put a file in place by one rename; leave one alone that has the same bytes."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    _remove_stale(path.parent)
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
+    temporary = temporary_beside(path)
     try:
         write(temporary)
         if not (path.is_file() and filecmp.cmp(temporary, path, shallow=False)):
@@ -156,8 +161,31 @@ def replace_file(path: Path, write: _Writer) -> None:
         temporary.unlink(missing_ok=True)
 
 
-def _remove_stale(folder: Path) -> None:
-    """Remove what a writer that was killed left behind; a living one is never that old."""
-    for temporary in folder.glob(".*.tmp"):
-        if time.time() - temporary.stat().st_mtime > _STALE_S:
-            temporary.unlink(missing_ok=True)
+def temporary_beside(path: Path) -> Path:
+    """Name what is to take a path's place once it is whole; remove what killed writers left there.
+
+    The name tells which process writes it, so that a later one knows whether it still does.
+    """
+    here = this_process()
+    machine = _machine(here)
+    for left in path.parent.glob(".*.tmp"):
+        told = _TEMPORARY.search(left.name)
+        if told and told["machine"] == machine:
+            is_left = not is_alive(replace(here, pid=told["pid"], process_start=""), None)
+        else:
+            # of another machine; a living writer's is never that old
+            is_left = time.time() - left.stat().st_mtime > _STALE_S
+        if is_left:
+            _remove(left)
+    return path.with_name(f".{path.name}.{machine}-{here.pid}-{secrets.token_hex(4)}.tmp")
+
+
+def _machine(owner: Owner) -> str:
+    return digest(f"{owner.host} {owner.boot_id} {owner.pid_namespace}")[:8]
+
+
+def _remove(left: Path) -> None:
+    if left.is_dir():
+        shutil.rmtree(left, ignore_errors=True)
+    else:
+        left.unlink(missing_ok=True)

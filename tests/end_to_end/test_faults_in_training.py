@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 
@@ -93,7 +94,12 @@ def test_a_mistake_of_ours_costs_a_warning_and_no_step_of_training(tmp_path, pla
 
 
 @pytest.mark.parametrize(
-    ("fault", "said"), [("dies", "DataLoader worker (pid"), ("hangs", "timed out after 2 seconds")]
+    ("fault", "said"),
+    [
+        # torch's main thread may hear of it by a signal or by the queue
+        ("dies", "exited unexpectedly|is killed by signal: Killed"),
+        ("hangs", "timed out after 2 seconds"),
+    ],
 )
 def test_a_worker_that_dies_or_hangs_fails_the_run_and_writes_nothing(tmp_path, fault, said):
     assert finish(start(scenarios.load_with_workers, tmp_path, fault)) == 1
@@ -103,7 +109,8 @@ def test_a_worker_that_dies_or_hangs_fails_the_run_and_writes_nothing(tmp_path, 
     assert steps == list(range(len(steps)))
     events = read_log(run, "events").table.to_pylist()
     assert [event["seq"] for event in events] == list(range(len(events)))
-    assert said in next(e["data"] for e in events if e["kind"] == "exception")
+    told = next(event["data"] for event in events if event["kind"] == "exception")
+    assert re.search(said, told)
 
 
 def test_a_requeued_job_is_sealed_and_its_next_start_goes_on(tmp_path):
