@@ -15,7 +15,7 @@ import torch
 from lightning.pytorch.callbacks import Callback
 
 from benchmarks.loggers.meters import Meter
-from benchmarks.loggers.peers import LOGGERS, OURS, Kind, metric_bytes
+from benchmarks.loggers.peers import LOGGERS, Kind, metric_bytes
 from benchmarks.loggers.training import METRICS, Network, loader, make_trainer, quiet
 
 _LOADS = 9
@@ -100,7 +100,7 @@ def _on_disk(kind: Kind, folder: Path, before: int, values: int) -> dict[str, fl
 def _fit_told(name: str, folder: Path, steps: int, answer: Any) -> None:
     made = LOGGERS[name].make(folder)
     trainer = make_trainer(folder, [_Witness(answer)], made.trainer)
-    trainer.fit(Network("return" if name == OURS else "log"), loader(steps))
+    trainer.fit(Network("log"), loader(steps))
 
 
 if __name__ == "__main__":

@@ -15,6 +15,11 @@ from provrunner.errors import ConfigError, ProvrunnerError, nearest
 
 __all__ = ["main"]
 
+_RUNNING = ("exec", "rerun")
+"""Verbs that run a user's code in this process, which must find it as Python does."""
+_REPORTING = ("report", *_RUNNING)
+"""Verbs that write a report."""
+
 
 def main(words: Sequence[str] | None = None) -> None:
     """Run the command line and exit.
@@ -36,7 +41,7 @@ def main(words: Sequence[str] | None = None) -> None:
 
 
 def _dispatch(words: list[str]) -> int:
-    if words[:1] == ["report"]:
+    if words[:1] and words[0] in _REPORTING:
         _check_docstrings()
     verbs = [
         command.name or command.callback.__name__
@@ -66,7 +71,8 @@ def _dispatch(words: list[str]) -> int:
 
 
 def _read(words: list[str]) -> int:
-    _spare_pandas()
+    if words[0] not in _RUNNING:
+        _spare_pandas()
     # What follows `exec` is the script's own.
     own = words[:1] if words[0] == "exec" else words
     spelled = ["--help" if word == "-h" else word for word in own] + words[len(own) :]

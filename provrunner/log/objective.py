@@ -12,9 +12,10 @@ from provrunner.log.epochs import drop_superseded
 from provrunner.log.events import Ints, group_codes, numpy_column
 from provrunner.plan import Objective
 
-__all__ = ["Reached", "find_objectives"]
+__all__ = ["STAGES", "Reached", "find_objectives", "lowest_rank"]
 
-_STAGES = ("validate", "train", "test")
+STAGES = ("validate", "train", "test")
+"""Where the objective is judged, in this order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,12 +73,13 @@ def _objective_rows(metrics: pa.Table, metric: str) -> pa.Table:
     kept = drop_superseded(metrics, training)
     rows = kept.filter(pc.equal(kept["name"], metric))
     stages = set(rows["stage"].unique().to_pylist())
-    stage = next((stage for stage in _STAGES if stage in stages), _STAGES[0])
-    rows = _lowest_rank(rows.filter(pc.equal(rows["stage"], stage)))
+    stage = next((stage for stage in STAGES if stage in stages), STAGES[0])
+    rows = lowest_rank(rows.filter(pc.equal(rows["stage"], stage)))
     return _last_of_epochs(rows) if stage == "train" else rows
 
 
-def _lowest_rank(rows: pa.Table) -> pa.Table:
+def lowest_rank(rows: pa.Table) -> pa.Table:
+    """Keep of each run's rows those of the lowest rank that has any."""
     rank = numpy_column(rows["rank"], 0)
     if not rank.any():
         return rows

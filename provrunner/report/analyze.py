@@ -122,7 +122,7 @@ def analyze_store(
             step by step the last value counts.
         objective: as for `analyze`; None is what an Optuna study was judged by.
         direction: as for `analyze`; None is what a study declares, else `minimize`.
-        parameters: as for `analyze`; None takes what the tool calls parameters.
+        parameters: as for `analyze`.
         seed: as for `analyze`.
         experiment: the MLflow experiment or Optuna study; None where there is but one.
 

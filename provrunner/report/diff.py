@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from provrunner.report.differences import Difference, differences_of
 from provrunner.report.results import Sweep
-from provrunner.report.rows import render_rows
+from provrunner.report.rows import plain, render_rows
 from provrunner.report.runref import RunRef, find_run
 from provrunner.report.scatter import Metric, Scatter, last_values, objective_scatter, scatter_of
 
@@ -69,7 +69,7 @@ class Diff:
 
     def to_json(self) -> str:
         """Write it as indented JSON; what is no number of JSON's is null."""
-        return json.dumps(_finite(asdict(self)), indent=1, ensure_ascii=False) + "\n"
+        return json.dumps(plain(asdict(self)), indent=1, ensure_ascii=False) + "\n"
 
     def to_text(self) -> str:
         """Write it as two aligned tables under a line that names the runs."""
@@ -147,11 +147,3 @@ def _table(rows: Sequence[Any], names: Sequence[str], kinds: Sequence[pa.DataTyp
 def _short(value: str | None) -> str | None:
     is_digest = value is not None and len(value) >= 40 and value.isalnum() and value.islower()
     return f"{value[:_SHOWN]}…" if value is not None and is_digest else value
-
-
-def _finite(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _finite(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(item) for item in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 from provrunner.errors import ConfigError, LogError, nearest
-from provrunner.report.files import replace_file
+from provrunner.report.files import holding, replace_file
 
 if TYPE_CHECKING:
     from provrunner.graph import Graph
@@ -108,17 +108,13 @@ def _draw(
 
     if run is not None:
         path = target if exactly else target.with_suffix(f".{format_}")
-        replace_file(path, _bytes(draw_run(sweep.graph(), run, format_=format_)))
+        replace_file(path, holding(draw_run(sweep.graph(), run, format_=format_)))
         yield path
         return
     for name, picture in draw_pictures(sweep, format_).items():
         path = (target if exactly else target.parent) / f"{name}.{format_}"
-        replace_file(path, _bytes(picture))
+        replace_file(path, holding(picture))
         yield path
-
-
-def _bytes(content: bytes) -> Callable[[Path], object]:
-    return lambda path: path.write_bytes(content)
 
 
 def draw_pictures(sweep: Sweep, format_: str = "svg") -> dict[str, bytes]:

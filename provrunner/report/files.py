@@ -7,7 +7,7 @@ import re
 import secrets
 import shutil
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from provrunner.report.results import Sweep
     from provrunner.sensitivity import Summary
 
-__all__ = ["replace_file", "temporary_beside", "write_files", "write_summary"]
+__all__ = ["holding", "replace_file", "temporary_beside", "write_files", "write_summary"]
 
 _STALE_S = 3600.0
 _TEMPORARY = re.compile(r"\.(?P<machine>[0-9a-f]{8})-(?P<pid>[0-9]+)-[0-9a-f]{8}\.tmp$")
@@ -67,16 +67,9 @@ def write_summary(summary: Summary, folder: Path | str) -> tuple[Path, ...]:
     Raises:
         LogError: a file cannot be written.
     """
-    from provrunner.report.markdown import summary_markdown
-
-    writers = {
-        "summary.json": _text(summary.to_json()),
-        "summary.md": _text(summary_markdown(summary.to_dict())),
-        "sensitivity.parquet": _parquet(summary.effects),
-    }
-    if summary.document["next_points"] is not None:
-        writers["next.yaml"] = _text(summary.document["next_points"]["config"])
-    return _write_all(Path(folder), writers.items())
+    folder = Path(folder)
+    effects = ("sensitivity.parquet", _parquet(summary.effects))
+    return _write_all(folder, [*_texts(summary, folder), effects])
 
 
 def _write_all(folder: Path, writers: Iterable[tuple[str, _Writer]]) -> tuple[Path, ...]:
@@ -115,21 +108,15 @@ def _provenance(sweep: Sweep, pictures: Mapping[str, bytes]) -> Iterator[tuple[s
         if cheap or suffix in _ALWAYS:
             yield f"prov/sweep.{suffix}", write
     for name, picture in pictures.items():
-        yield name, _bytes(picture)
+        yield name, holding(picture)
 
 
 def _summary(sweep: Sweep, pictures: Mapping[str, bytes]) -> Iterator[tuple[str, _Writer]]:
     from provrunner.graph import build_view
     from provrunner.report.html import build_page
-    from provrunner.report.markdown import summary_markdown
 
     summary = sweep.sensitivity()
-    yield "summary.json", _text(summary.to_json())
-    yield "summary.md", _text(summary_markdown(summary.to_dict(), about=sweep.about()))
-    if summary.document["next_points"] is not None:
-        yield "next.yaml", _text(summary.document["next_points"]["config"])
-    else:
-        (sweep.folder / "next.yaml").unlink(missing_ok=True)
+    yield from _texts(summary, sweep.folder, sweep.about())
     page = build_page(
         summary=summary.to_dict(),
         plan=sweep.plan,
@@ -141,12 +128,27 @@ def _summary(sweep: Sweep, pictures: Mapping[str, bytes]) -> Iterator[tuple[str,
     yield "report.html", _text(page)
 
 
-def _bytes(content: bytes) -> _Writer:
+def _texts(
+    summary: Summary, folder: Path, about: Sequence[str] = ()
+) -> Iterator[tuple[str, _Writer]]:
+    """Give the files that say a summary; one of points that are worth no run any more goes."""
+    from provrunner.report.markdown import summary_markdown
+
+    yield "summary.json", _text(summary.to_json())
+    yield "summary.md", _text(summary_markdown(summary.to_dict(), about=about))
+    if summary.document["next_points"] is not None:
+        yield "next.yaml", _text(summary.document["next_points"]["config"])
+    else:
+        (folder / "next.yaml").unlink(missing_ok=True)
+
+
+def holding(content: bytes) -> _Writer:
+    """Return what writes a file of these bytes."""
     return lambda path: path.write_bytes(content)
 
 
 def _text(text: str) -> _Writer:
-    return _bytes(text.encode("utf-8", "backslashreplace"))
+    return holding(text.encode("utf-8", "backslashreplace"))
 
 
 def replace_file(path: Path, write: _Writer) -> None:

@@ -8,12 +8,10 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from provrunner.log.objective import STAGES, lowest_rank
 from provrunner.report.results import Sweep
 
 __all__ = ["logged_values"]
-
-_STAGES = ("validate", "train", "test")
-"""Where the objective is judged, in this order."""
 
 
 def logged_values(
@@ -72,12 +70,12 @@ def _logged(sweep: Sweep, metric: str, stage: str | None) -> dict[int, list[dict
     mine = pc.equal(table["name"], metric)
     picked = table.append_column("row", pa.array(range(table.num_rows), pa.int64())).filter(mine)
     stages = set(picked["stage"].to_pylist())
-    stage = stage or next((one for one in _STAGES if one in stages), None)
+    stage = stage or next((one for one in STAGES if one in stages), None)
     found: dict[int, list[dict[str, Any]]] = {}
     columns = ("run", "stage", "epoch", "step", "value", "row")
-    for row in picked.select(list(columns)).to_pylist():
-        if row["stage"] == stage:
-            found.setdefault(row["run"], []).append({**row, "row": row["row"] - starts[row["run"]]})
+    judged = lowest_rank(picked.filter(pc.equal(picked["stage"], stage)))
+    for row in judged.select(list(columns)).to_pylist():
+        found.setdefault(row["run"], []).append({**row, "row": row["row"] - starts[row["run"]]})
     return found
 
 

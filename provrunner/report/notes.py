@@ -38,10 +38,11 @@ def add_note(
         ConfigError: the text is empty or too long.
         LogError: there is no such run, or the folder cannot be written.
     """
-    run_id = None if about == _WHOLE else find_run(about, sweep).point.run_id
+    found = None if about == _WHOLE else find_run(about, sweep)
+    noted, run_id = (found.sweep, found.point.run_id) if found else (sweep, None)
     who = (user or None) if user is not None else _login()
-    append_note(sweep.folder, text, run_id=run_id, user=who, now=now or datetime.now(UTC))
-    return run_id or sweep.plan.sweep_id
+    append_note(noted.folder, text, run_id=run_id, user=who, now=now or datetime.now(UTC))
+    return run_id or noted.plan.sweep_id
 
 
 def _login() -> str | None:

@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from provrunner.report.escape import visible
 
-__all__ = ["render_rows"]
+__all__ = ["plain", "render_rows"]
 
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
@@ -83,17 +83,19 @@ def _is_number(kind: pa.DataType) -> bool:
 def _json(rows: pa.Table) -> str:
     names = rows.column_names
     objects = [
-        {name: _plain(value) for name, value in zip(names, values, strict=True)}
+        {name: plain(value) for name, value in zip(names, values, strict=True)}
         for values in zip(*(column.to_pylist() for column in rows.columns), strict=True)
     ]
     return json.dumps(objects, indent=1, ensure_ascii=False, default=str) + "\n"
 
 
-def _plain(value: Any) -> Any:
-    """Give JSON what it can hold: it knows neither NaN nor infinities."""
-    if isinstance(value, float) and not math.isfinite(value):
-        return str(value)
-    return value
+def plain(value: Any) -> Any:
+    """Give JSON what it can hold, at any depth: it knows neither NaN nor infinities."""
+    if isinstance(value, Mapping):
+        return {key: plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
+    return str(value) if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _csv(rows: pa.Table) -> str:

@@ -10,14 +10,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from provrunner.log.objective import STAGES
 from provrunner.report.results import Sweep
 from provrunner.schema import RunStatus
 
 __all__ = ["Metric", "Scatter", "last_values", "objective_scatter", "scatter_of"]
 
 _LEAST_DF = 3
-_STAGES = ("validate", "train", "test")
-"""Where the objective is judged, in this order."""
 
 Metric = tuple[str, str]
 """Stage and name."""
@@ -57,7 +56,7 @@ def scatter_of(sweep: Sweep) -> Mapping[Metric, Scatter]:
             values.setdefault((stage, name), {}).setdefault(trials[run], []).append(value)
     found = {metric: _pooled(list(groups.values())) for metric, groups in values.items()}
     known = {metric: scatter for metric, scatter in found.items() if scatter is not None}
-    judged = ((stage, sweep.plan.objective.metric) for stage in _STAGES)
+    judged = ((stage, sweep.plan.objective.metric) for stage in STAGES)
     metric = next((metric for metric in judged if metric in values), None)
     noise = objective_scatter(sweep)
     return known if metric is None or noise is None else {**known, metric: noise}
@@ -70,8 +69,9 @@ def objective_scatter(sweep: Sweep) -> Scatter | None:
 
 
 def last_values(metrics: pa.Table) -> dict[tuple[int, str, str], float]:
-    """Return the last value that each run logged of each metric, by run, stage and name."""
-    metrics = metrics.filter(pc.not_equal(metrics["stage"], "sanity_check"))
+    """Return the last value that each run's first rank logged, by run, stage and name."""
+    is_first = pc.equal(metrics["rank"], 0)
+    metrics = metrics.filter(pc.and_(is_first, pc.not_equal(metrics["stage"], "sanity_check")))
     grouped = metrics.group_by(["run", "stage", "name"], use_threads=False)
     rows = grouped.aggregate([("value", "last")])
     columns = (rows[name].to_pylist() for name in ("run", "stage", "name", "value_last"))

@@ -16,11 +16,12 @@ import pyarrow.compute as pc
 
 from provrunner.log import LogFollower, read_log, read_plan, run_folder, run_status
 from provrunner.log.liveness import is_alive, read_owner
+from provrunner.log.objective import STAGES
 from provrunner.log.reader import recorded_end
 from provrunner.plan import Objective, Plan, Point
 from provrunner.schema import RunStatus
 
-__all__ = ["Follower", "RunNow", "Standing"]
+__all__ = ["Follower", "RunNow", "Standing", "judged_value"]
 
 _OPEN = (RunStatus.PLANNED, RunStatus.RUNNING)
 _BAD = (RunStatus.FAILED, RunStatus.DIVERGED, RunStatus.INTERRUPTED, RunStatus.LOST)
@@ -37,6 +38,7 @@ class RunNow:
         point: its place in the plan.
         epoch: the latest begun, from 0; `epochs` are those planned, `done` those that ended.
         latest: the objective's last value; `best` the best finite one so far.
+        stage: that these were logged in; validation counts before training, and that before tests.
         lr: the learning rate as last set; None where it is not captured.
         epoch_s: mean seconds of the last epochs.
         duration_s: from its first event to its last.
@@ -53,6 +55,7 @@ class RunNow:
     done: int = 0
     latest: float | None = None
     best: float | None = None
+    stage: str | None = None
     lr: float | None = None
     gaps: int = 0
     failures: int = 0
@@ -121,17 +124,11 @@ class Standing:
     @property
     def best(self) -> RunNow | None:
         """The finished run with the best objective."""
-        done = [
-            run
-            for run in self.runs
-            if run.status is RunStatus.FINISHED and _value(run, self.plan.objective) is not None
-        ]
+        finished = [run for run in self.runs if run.status is RunStatus.FINISHED]
+        values = [(judged_value(run, self.plan.objective), run) for run in finished]
         sign = 1 if self.plan.objective.direction == "minimize" else -1
-        return min(
-            done,
-            key=lambda run: sign * (_value(run, self.plan.objective) or 0.0),
-            default=None,
-        )
+        judged = [(sign * value, run) for value, run in values if value is not None]
+        return min(judged, key=lambda pair: pair[0], default=(None, None))[1]
 
     @property
     def left_s(self) -> float | None:
@@ -242,7 +239,12 @@ def _read_metrics(run: RunNow, metrics: pa.Table, objective: Objective) -> None:
         return
     _see_epoch(run, metrics)
     mine = pc.and_(pc.equal(metrics["name"], objective.metric), pc.equal(metrics["rank"], 0))
-    rows = metrics.filter(pc.and_(mine, pc.not_equal(metrics["stage"], "sanity_check")))
+    rows = metrics.filter(mine)
+    stages = {run.stage, *rows["stage"].to_pylist()}
+    stage = next((stage for stage in STAGES if stage in stages), None)
+    if stage != run.stage:
+        run.stage, run.latest, run.best = stage, None, None
+    rows = rows.filter(pc.equal(rows["stage"], stage))
     values = [value for value in rows["value"].to_pylist() if value is not None]
     if values:
         run.latest = values[-1]
@@ -257,7 +259,8 @@ def _see_epoch(run: RunNow, rows: pa.Table) -> None:
         run.epoch = latest
 
 
-def _value(run: RunNow, objective: Objective) -> float | None:
+def judged_value(run: RunNow, objective: Objective) -> float | None:
+    """Return the value that a run is judged by: its last one, or its best."""
     return run.latest if objective.at == "last" else run.best
 
 

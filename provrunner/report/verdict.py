@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any
@@ -16,7 +16,7 @@ from provrunner.errors import LogError
 from provrunner.report.differences import Difference, differences_of
 from provrunner.report.escape import visible
 from provrunner.report.results import Sweep
-from provrunner.report.rows import render_rows
+from provrunner.report.rows import plain, render_rows
 from provrunner.report.runref import RunRef, find_run
 from provrunner.report.scatter import Metric, Scatter, scatter_of
 from provrunner.schema import RunStatus
@@ -100,7 +100,7 @@ class Verdict:
     def to_json(self) -> str:
         """Write it as indented JSON; a value that is no number of JSON's is text."""
         document = {**asdict(self), "agreement": self.agreement}
-        return json.dumps(_plain(document), indent=1, ensure_ascii=False) + "\n"
+        return json.dumps(plain(document), indent=1, ensure_ascii=False) + "\n"
 
     def to_text(self) -> str:
         """Write it as an aligned table under a line a run, and the verdict as the last line."""
@@ -220,11 +220,3 @@ def _compare(
         near = abs(last[0] - last[1]) <= tolerance
         verdict = Agreement.WITHIN if near else Agreement.DIFFERENT
     return MetricVerdict(*metric, len(then), equal, last[0], last[1], tolerance, verdict)
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {key: _plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    return str(value) if isinstance(value, float) and not np.isfinite(value) else value

@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING
 from provrunner.log.folder import find_sweep
 from provrunner.report.escape import visible
 from provrunner.report.numbers import count, duration, number
-from provrunner.report.standing import Follower, RunNow, Standing
+from provrunner.report.standing import Follower, RunNow, Standing, judged_value
 from provrunner.schema import RunStatus
 
 if TYPE_CHECKING:
     from rich.console import Console
+
+    from provrunner.plan import Objective
 
 __all__ = ["standing_lines", "watch"]
 
@@ -70,10 +72,11 @@ def standing_lines(standing: Standing) -> list[str]:
     bad = standing.bad
     if len(bad) > _SHOWN:
         lines.append(f"  {len(bad) - _SHOWN} more went wrong before")
-    lines += [f"  {_ended_line(run, metric)}" for run in bad[-_SHOWN:]]
+    lines += [f"  {_ended_line(run, standing.plan.objective)}" for run in bad[-_SHOWN:]]
     best = standing.best
     if best is not None:
-        lines.append(f"  best so far {best.point.run_id}  {metric} {number(best.best)}{_of(best)}")
+        reached = number(judged_value(best, standing.plan.objective))
+        lines.append(f"  best so far {best.point.run_id}  {metric} {reached}{_of(best)}")
     if standing.is_over:
         lines.append(_verdict(standing))
     return lines
@@ -100,13 +103,14 @@ def _tell(
 ) -> Standing:
     _print(screen, standing_lines(standing))
     ended = _ended(standing)
-    metric, said = visible(standing.plan.objective.metric), time.monotonic()
+    objective, said = standing.plan.objective, time.monotonic()
+    metric = visible(objective.metric)
     while not standing.is_over:
         pause(_POLL_S)
         standing = follower.poll()
         fresh = [run for run in standing.runs if run.point.run in _ended(standing) - ended]
         lines = [
-            f"[{place}/{len(standing.runs)}] {_ended_line(run, metric)}"
+            f"[{place}/{len(standing.runs)}] {_ended_line(run, objective)}"
             for place, run in enumerate(fresh, len(ended) + 1)
         ]
         ended |= {run.point.run for run in fresh}
@@ -156,8 +160,9 @@ def _pace(seconds: float) -> str:
     return duration(seconds) if seconds >= 1 else f"{number(seconds)} s"
 
 
-def _ended_line(run: RunNow, metric: str) -> str:
-    value = "" if run.best is None else f"  {metric} {number(run.best)}"
+def _ended_line(run: RunNow, objective: Objective) -> str:
+    reached = judged_value(run, objective)
+    value = "" if reached is None else f"  {visible(objective.metric)} {number(reached)}"
     reason = f"  {visible(run.reason)}" if run.reason else ""
     time_spent = f"  {duration(run.duration_s)}" if run.duration_s else ""
     return f"{run.point.run_id} {run.status}{value}{time_spent}{reason}{_of(run)}"

@@ -16,7 +16,7 @@ from provrunner.report.escape import visible
 from provrunner.report.logged import logged_values
 from provrunner.report.numbers import count, interval, number, share
 from provrunner.report.results import Sweep
-from provrunner.report.rows import render_rows
+from provrunner.report.rows import plain, render_rows
 from provrunner.report.wording import component_name, noise_sentence, short_names
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ class Why:
             "values": self.values.to_pylist(),
             "graph": {"node": f"art:{self.node}", "statements": self.statements.to_pylist()},
         }
-        return json.dumps(document, indent=1, ensure_ascii=False) + "\n"
+        return json.dumps(plain(document), indent=1, ensure_ascii=False) + "\n"
 
     def to_text(self) -> str:
         """Write it as lines and an aligned table of the values."""

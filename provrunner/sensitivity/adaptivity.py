@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 from scipy import special
 
-from provrunner.sensitivity.basis import Floats
+from provrunner.sensitivity.basis import Floats, rank_correlation
 from provrunner.sensitivity.factors import Factor
 from provrunner.sensitivity.study import Study
 from provrunner.sensitivity.trials import Run
@@ -90,8 +90,4 @@ def _coordinates(factor: Factor) -> Floats:
 
 def _is_sorted(points: Floats) -> bool:
     order = np.arange(points.shape[0], dtype=np.float64)
-    for column in points.T:
-        ranks = np.argsort(np.argsort(column, kind="stable"), kind="stable").astype(np.float64)
-        if abs(float(np.corrcoef(order, ranks)[0, 1])) > _SORTED:
-            return True
-    return False
+    return any(abs(rank_correlation(order, column) or 0.0) > _SORTED for column in points.T)

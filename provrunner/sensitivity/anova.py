@@ -11,7 +11,16 @@ from scipy import special
 from provrunner.sensitivity.basis import Floats, Ints
 from provrunner.sensitivity.design import Design, Term
 
-__all__ = ["ErrorTerm", "Fit", "TermTest", "component_test", "covariance", "fit_model", "holm"]
+__all__ = [
+    "ErrorTerm",
+    "Fit",
+    "TermTest",
+    "component_test",
+    "covariance",
+    "fit_model",
+    "holm",
+    "press_residuals",
+]
 
 
 MANY_ROWS = 2000
@@ -64,7 +73,7 @@ class ErrorTerm:
     Attributes:
         variance: of one run.
         df: its degrees of freedom.
-        weights: each run's own variance by HC2 or HC3 when variances differ, else None.
+        weights: each run's own variance by HC3 when variances differ, else None.
         groups: trial of each run, for the degrees of freedom of sums of `weights`.
         freedom: degrees of freedom of each trial's own variance.
         inflation: what tests and intervals take the variance times, where a model was chosen that
@@ -142,6 +151,16 @@ def _solve(matrix: Floats) -> tuple[Floats, Floats, Floats]:
     inverse_r = np.linalg.inv(r)
     projection = inverse_r @ q.T
     return inverse_r @ inverse_r.T, projection, np.minimum((q**2).sum(axis=1), 1.0)
+
+
+def press_residuals(residuals: Floats, leverage: Floats) -> Floats:
+    """Return each row's error when the model is fitted without it.
+
+    Example:
+        >>> press_residuals(np.array([1.0]), np.array([0.5])).tolist()
+        [2.0]
+    """
+    return np.asarray(residuals / np.maximum(1.0 - leverage, 1e-6))
 
 
 def rounding_floor(y: Floats) -> float:

@@ -9,7 +9,15 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["confounded", "contrasts", "dummies", "group_means", "legendre", "products"]
+__all__ = [
+    "confounded",
+    "contrasts",
+    "dummies",
+    "group_means",
+    "legendre",
+    "products",
+    "rank_correlation",
+]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.intp]
@@ -117,3 +125,23 @@ def confounded(blocks: Sequence[Floats]) -> NDArray[np.bool_]:
     spans = [slice(start, stop) for start, stop in pairwise(stops)]
     found = [[projector[i, j].max(initial=0.0) > 1e-6 for j in spans] for i in spans]
     return np.array(found, dtype=bool)
+
+
+def rank_correlation(a: Floats, b: Floats) -> float | None:
+    """Return Spearman's rank correlation; None with fewer than three values or all alike.
+
+    Example:
+        >>> rank_correlation(np.array([1.0, 2, 3]), np.array([1.0, 3, 2]))
+        0.5
+    """
+    if a.size < 3 or np.ptp(a) == 0 or np.ptp(b) == 0:
+        return None
+    return float(np.corrcoef(_ranks(a), _ranks(b))[0, 1])
+
+
+def _ranks(values: Floats) -> Floats:
+    """Return ranks, ties sharing their mean."""
+    distinct, codes, counts = np.unique(values, return_inverse=True, return_counts=True)
+    stops = np.cumsum(counts)
+    means = stops - (counts - 1) / 2
+    return np.asarray(means[codes.reshape(-1)][: values.size] if distinct.size else values)

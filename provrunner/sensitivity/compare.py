@@ -58,10 +58,13 @@ def curve_of(design: Design, fit: Fit, error: ErrorTerm | None, position: int) -
         return _means_only(means)
     table, _ = covariance(fit, error, rows)
     df = covariance(fit, error, fit.rows(span))[1]
-    return curve_from(means, table, df, factor)
+    rank = factor.df if factor.axis is not None else None
+    return curve_from(means, table, df, factor, rank=rank)
 
 
-def curve_from(means: Floats, table: Floats, df: float, factor: Factor) -> Curve:
+def curve_from(
+    means: Floats, table: Floats, df: float, factor: Factor, *, rank: int | None = None
+) -> Curve:
     """Return a marginal curve from its means and their covariance.
 
     Args:
@@ -69,11 +72,11 @@ def curve_from(means: Floats, table: Floats, df: float, factor: Factor) -> Curve
         table: (levels, levels).
         df: degrees of freedom of the covariance.
         factor: whose curve it is.
+        rank: coefficients that the means are made of; None is one fewer than means.
     """
     best = int(np.argmin(means))
     half_widths = student_critical(df) * np.sqrt(np.maximum(table.diagonal(), 0.0))
     gain = None
-    rank = factor.df if factor.axis is not None else means.size - 1
     if factor.default is not None and means.size > 1:
         gain = gain_over(means, table, df, factor.default, rank=rank)
     as_good = confidence_set(means, table, df, rank=rank)

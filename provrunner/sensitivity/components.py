@@ -125,10 +125,9 @@ def process_components(
         if term in known or variance.value >= LEAST_SHARE * total
     ]
     rest = total - sum(part.variance.value for part in found)
-    bottom = replace(parts[-1], variance=_exact(rest))
     spread = parts[-1].variance
     scale = rest / spread.value if spread.value > 0 else 1.0
-    bottom = replace(bottom, variance=Estimate(rest, spread.low * scale, spread.high * scale))
+    bottom = replace(parts[-1], variance=Estimate(rest, spread.low * scale, spread.high * scale))
     joined = _with_shares(design, [*found, bottom], sum(part.df or 0 for part in found))
     return tuple(_widened(part, known.get(part.term)) if part.term else part for part in joined)
 

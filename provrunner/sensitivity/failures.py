@@ -31,8 +31,8 @@ class Rate:
     """Runs that failed at a level, or between two values of a range.
 
     Attributes:
-        level: the level; None for a range, of which low and high are the ends.
-        rate: with Wilson's 95 % interval.
+        level: the level; None for a range, of which start and stop are the ends.
+        rate: of failures among the runs; low and high are Wilson's 95 % interval.
     """
 
     level: Any

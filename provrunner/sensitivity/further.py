@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from provrunner.sensitivity.analysis import Analysis, analyse
 from provrunner.sensitivity.basis import Floats
-from provrunner.sensitivity.design import MIN_RUNS
+from provrunner.sensitivity.design import MIN_RUNS, Design
 from provrunner.sensitivity.sample import Sample, design_of
 from provrunner.sensitivity.trials import Run, Trial
 
@@ -81,7 +81,7 @@ def better_half(sample: Sample) -> Half | None:
     if len(runs) < MIN_RUNS or len(runs) == len(sample.analysed):
         return None
     y = sample.y[inside]
-    analysis = analyse(design_of(runs, sample.study), y)
+    analysis = analyse(_design_of_some(sample, runs), y)
     return None if analysis.noise is None else Half(analysis, sign * limit, runs)
 
 
@@ -151,9 +151,15 @@ def _side(sample: Sample, metric: str, direction: str, values: Mapping[int, floa
     sign = 1.0 if direction == "minimize" else -1.0
     y = sign * np.array([values[run.number] for run in runs])
     whole = len(runs) == len(sample.analysed)
-    design = sample.design if whole else design_of(runs, sample.study)
+    design = sample.design if whole else _design_of_some(sample, runs)
     best, mean = _best(sample.trials, values, sign)
     return Side(metric, direction, analyse(design, y), runs, best, mean)
+
+
+def _design_of_some(sample: Sample, runs: Sequence[Run]) -> Design:
+    """Return the design of some of the runs; what followed results still did."""
+    design = design_of(runs, sample.study)
+    return replace(design, kind="adaptive") if sample.design.kind == "adaptive" else design
 
 
 def _values(runs: Sequence[Run], metric: str) -> dict[int, float]:

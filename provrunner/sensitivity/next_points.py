@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 from typing import Any
@@ -50,20 +50,22 @@ def next_points(
     """Return points that may beat the best one; None where none can be named.
 
     On a grid: the level beyond an end that is best, halfway between the best level and a neighbour,
-    and combinations of levels as good as the best that were not run. On ranges: where the fitted
-    surface is lowest, or not known well enough to be ruled out. Merged and
-    conditional hyperparameters give none.
+    and combinations of levels as good as the best. On ranges: where the fitted polynomial is
+    lowest, or not known well enough to be ruled out. What was run is never named again. A Gaussian
+    process's surface, and merged and conditional hyperparameters, give none.
     """
     factors = analysis.design.factors
     has_condition = any(f.axis is not None and f.axis.active < 1 for f in factors)
     if analysis.noise is None or has_condition or any(len(f.parameters) > 1 for f in factors):
         return None
+    tried: Iterable[Mapping[str, Any]]
     if analysis.design.is_scattered:
-        points = _of_surface(analysis)
+        tried = _of_surface(analysis)
         reason = "where the fitted surface is best, or too little known to rule it out"
     else:
-        points = _of_levels(sample, findings)
+        tried = _of_levels(findings)
         reason = "levels next to the best ones, and combinations of good levels not run yet"
+    points = _new_points(sample, analysis.design, tried)
     if not points:
         return None
     constants = _constants(sample, analysis.design)
@@ -113,10 +115,26 @@ def _constants(sample: Sample, design: Design) -> dict[str, Any]:
     }
 
 
-def _of_levels(sample: Sample, findings: Sequence[Finding]) -> list[dict[str, Any]]:
-    best = {found.factor.name: found.best for found in findings}
-    order = [parameter.name for parameter in sample.study.parameters if parameter.name in best]
+def _new_points(
+    sample: Sample, design: Design, tried: Iterable[Mapping[str, Any]]
+) -> list[dict[str, Any]]:
+    """Return the first points that were not run, each once, in the order of the parameters."""
+    varying = {factor.name for factor in design.factors}
+    order = [parameter.name for parameter in sample.study.parameters if parameter.name in varying]
     seen = {_key(run.values, order) for run in sample.runs}
+    points: list[dict[str, Any]] = []
+    for point in tried:
+        key = _key(point, order)
+        if key not in seen:
+            seen.add(key)
+            points.append({name: point[name] for name in order})
+        if len(points) == MOST_POINTS:
+            break
+    return points
+
+
+def _of_levels(findings: Sequence[Finding]) -> list[dict[str, Any]]:
+    best = {found.factor.name: found.best for found in findings}
     tried: list[dict[str, Any]] = []
     for found in findings:
         if found.is_significant:
@@ -125,13 +143,7 @@ def _of_levels(sample: Sample, findings: Sequence[Finding]) -> list[dict[str, An
     sizes = int(np.prod([len(levels) for levels in good.values()], dtype=np.int64))
     if sizes <= _CANDIDATES:
         tried += [dict(zip(good, values, strict=True)) for values in product(*good.values())]
-    points = []
-    for point in tried:
-        ordered = {name: point[name] for name in order}
-        if _key(ordered, order) not in seen:
-            seen.add(_key(ordered, order))
-            points.append(ordered)
-    return points[:MOST_POINTS]
+    return tried
 
 
 def _beside(found: Finding) -> list[Any]:
@@ -159,11 +171,11 @@ def _between(a: float, b: float, *, is_log: bool) -> float:
     return float(np.sqrt(a * b)) if is_log and min(a, b) > 0 else (a + b) / 2
 
 
-def _of_surface(analysis: Analysis) -> list[dict[str, Any]]:
-    """Return the points with the lowest lower limit of the surface, apart from each other."""
+def _of_surface(analysis: Analysis) -> Iterator[dict[str, Any]]:
+    """Give the points with the lowest lower limit of the surface, apart from each other."""
     design, fit, noise = analysis.design, analysis.fit, analysis.noise
     if fit is None or noise is None or analysis.method != "linear_model":
-        return []
+        return
     units = _candidates(design)
     parts = [_columns_at(design, term, units) for term in design.terms]
     seeds = np.zeros((units.shape[0], fit.seeds.stop - fit.seeds.start))
@@ -176,9 +188,7 @@ def _of_surface(analysis: Analysis) -> list[dict[str, Any]]:
         gaps = [np.abs(units[i] - units[j]).max() for j in chosen]
         if all(gap > _APART for gap in gaps):
             chosen.append(int(i))
-        if len(chosen) == MOST_POINTS:
-            break
-    return [_point(design, units[i]) for i in chosen]
+            yield _point(design, units[i])
 
 
 def _candidates(design: Design) -> Floats:

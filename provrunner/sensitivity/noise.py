@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy import special
 
-from provrunner.sensitivity.anova import ErrorTerm, Fit
+from provrunner.sensitivity.anova import ErrorTerm, Fit, press_residuals
 from provrunner.sensitivity.basis import Floats, Ints, dummies, group_means
 from provrunner.sensitivity.design import MIN_DF, Design
 from provrunner.sensitivity.spread import Spread, spread_of_residuals, spread_within
@@ -147,8 +147,8 @@ def _robust(design: Design, fit: Fit, error: ErrorTerm, spread: Spread) -> Error
     """Give each run its own variance by HC3; one that the model fits exactly keeps the common.
 
     HC3 (MacKinnon and White 1985) leans to the safe side with few seeds, where HC2, which is a
-    trial's own unbiased variance, finds too much: of one noisy trial with three seeds in ten
-    trials, in 9 % of null sweeps. Degrees of freedom of sums of these are Satterthwaite's (1946).
+    trial's own unbiased variance, finds too much once one trial is noisy. Degrees of freedom of
+    sums of these are Satterthwaite's (1946).
     """
     if not spread.is_unequal:
         return error
@@ -170,6 +170,6 @@ def _robust_surface(design: Design, fit: Fit, error: ErrorTerm, spread: Spread) 
     """
     if not spread.is_unequal:
         return error
-    weights = (fit.residuals / np.maximum(1 - fit.leverage, 1e-6)) ** 2
+    weights = press_residuals(fit.residuals, fit.leverage) ** 2
     freedom = np.full(design.n_cells, 3.0)
     return ErrorTerm(error.variance, error.df, weights, design.cells, freedom)

@@ -9,12 +9,12 @@ import numpy as np
 import pyarrow as pa
 
 from provrunner.sensitivity.anova import Fit, fit_model
-from provrunner.sensitivity.basis import Floats, Ints
+from provrunner.sensitivity.basis import Floats, Ints, rank_correlation
 from provrunner.sensitivity.design import Design, count_pure
 from provrunner.sensitivity.noise import within_residuals
 from provrunner.sensitivity.trials import Run
 
-__all__ = ["Moment", "OverTime", "over_time", "point_shares", "rank_correlation", "select_runs"]
+__all__ = ["Moment", "OverTime", "over_time", "point_shares", "select_runs"]
 
 MOST_EPOCHS = 50
 STABLE = 0.9
@@ -161,18 +161,6 @@ def select_runs(design: Design, kept: Ints) -> Design | None:
     return replace(chosen, residual_df=kept.size - size)
 
 
-def rank_correlation(a: Floats, b: Floats) -> float | None:
-    """Return Spearman's rank correlation; None with fewer than three values or all alike.
-
-    Example:
-        >>> rank_correlation(np.array([1.0, 2, 3]), np.array([1.0, 3, 2]))
-        0.5
-    """
-    if a.size < 3 or np.ptp(a) == 0 or np.ptp(b) == 0:
-        return None
-    return float(np.corrcoef(_ranks(a), _ranks(b))[0, 1])
-
-
 def _moment(design: Design, epoch: int, values: Floats, final: Floats) -> Moment | None:
     kept = np.flatnonzero(np.isfinite(values))
     chosen = design if kept.size == values.size else select_runs(design, kept)
@@ -229,11 +217,3 @@ def _since(moments: Sequence[Moment], holds: Sequence[bool]) -> int | None:
             break
         since = moment.epoch
     return since
-
-
-def _ranks(values: Floats) -> Floats:
-    """Return ranks, ties sharing their mean."""
-    distinct, codes, counts = np.unique(values, return_inverse=True, return_counts=True)
-    stops = np.cumsum(counts)
-    means = stops - (counts - 1) / 2
-    return np.asarray(means[codes.reshape(-1)][: values.size] if distinct.size else values)

@@ -134,10 +134,10 @@ def _was_adaptive(runs: Sequence[Run], study: Study, design: Design) -> bool:
     """
     if not design.factors:
         return False
+    if design.is_scattered and any(run.status == RunStatus.PRUNED for run in runs):
+        return True
     if study.design or not design.is_scattered:
         return is_declared_adaptive(study)
-    if any(run.status == RunStatus.PRUNED for run in runs):
-        return True
     ended = [run for run in runs if is_usable(run) or is_failure(run)]
     factors = [factor for factor in build_factors(ended, study.parameters) if factor.df > 0]
     placed = place_factors(factors, ended, study.parameters, len({run.key for run in ended}))

@@ -9,11 +9,12 @@ from itertools import combinations
 import numpy as np
 from scipy import special
 
+from provrunner.sensitivity.anova import press_residuals
 from provrunner.sensitivity.basis import Floats, confounded, group_means
 from provrunner.sensitivity.design import Design, Term
 from provrunner.sensitivity.factors import Factor
 
-__all__ = ["choose_surface", "fixed_surface", "press_residuals"]
+__all__ = ["choose_surface", "fixed_surface"]
 
 _LEAST_PRICE = 2.0
 """What a column must lower log PRESS by, in units of 1/n, where few models are tried."""
@@ -104,16 +105,6 @@ def fixed_surface(design: Design) -> Design:
     if size + sum(map(len, kept.values())) > budget:
         kept = {}
     return design.with_terms(factors, [*mains, *kept], kept)
-
-
-def press_residuals(residuals: Floats, leverage: Floats) -> Floats:
-    """Return each row's error when the model is fitted without it.
-
-    Example:
-        >>> press_residuals(np.array([1.0]), np.array([0.5])).tolist()
-        [2.0]
-    """
-    return np.asarray(residuals / np.maximum(1.0 - leverage, 1e-6))
 
 
 class _Search:

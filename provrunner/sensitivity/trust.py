@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from provrunner.sensitivity.anova import Fit
+from provrunner.sensitivity.anova import Fit, press_residuals
 from provrunner.sensitivity.basis import Floats
 from provrunner.sensitivity.design import Design
 
@@ -80,5 +80,5 @@ def press_r2(residuals: Floats, leverage: Floats, y: Floats) -> float | None:
     if y.size < 2 or leverage.max() > 1 - 1e-8 or np.ptp(y) == 0:
         return None
     around_mean = (y - y.mean()) * y.size / (y.size - 1)
-    press = float(((residuals / (1 - leverage)) ** 2).sum())
+    press = float((press_residuals(residuals, leverage) ** 2).sum())
     return 1 - press / float(around_mean @ around_mean)

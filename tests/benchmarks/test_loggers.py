@@ -37,7 +37,7 @@ def test_two_loggers_are_compared(tmp_path, capsys):
     assert "| **provrunner** |" in capsys.readouterr().out
 
 
-def test_a_logger_that_is_not_installed_is_named(monkeypatch):
+def test_missing_names_the_package_of_a_logger(monkeypatch):
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     assert {name: missing(name) for name in ("none", "W&B offline", "Aim")} == {
         "none": "lightning",

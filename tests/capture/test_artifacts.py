@@ -1,11 +1,13 @@
 import hashlib
+import os
+import threading
 
 import lightning
 import pytest
 import torch
 from lightning.pytorch.callbacks import ModelCheckpoint
 
-from provrunner.capture import CaptureOptions, ProvenanceCallback, RunContext, artifacts
+from provrunner.capture import CaptureOptions, ProvenanceCallback, RunContext, artifacts, hashing
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:The '.*_dataloader' does not have many workers"),
@@ -149,7 +151,26 @@ def test_large_checkpoints_are_hashed_beside_the_training(
     assert deleted == ["checkpoints/epoch=0.ckpt", "checkpoints/epoch=1.ckpt"]
 
 
-def test_a_file_that_changed_while_it_was_hashed_is_hashed_again(tmp_path):
+def test_a_file_that_changes_while_it_is_hashed_has_no_digest_yet(tmp_path, monkeypatch):
+    path = tmp_path / "a.ckpt"
+    path.write_bytes(b"half")
+    threads, told = [], []
+    read = os.read
+
+    def read_and_write(descriptor, size):
+        threads.append(threading.current_thread().name)
+        block = read(descriptor, size)
+        if len(threads) == 1:
+            path.write_bytes(b"half and half")
+        return block
+
+    monkeypatch.setattr(hashing.os, "read", read_and_write)
+    hashing.BackgroundHash(path, lambda *digest: told.append(digest)).wait()
+    assert set(threads) == {"provrunner-hash"}
+    assert [sha256 for sha256, _ in told] == [None]
+
+
+def test_a_file_without_a_digest_is_hashed_at_the_end(tmp_path):
     told = []
     path = tmp_path / "a.ckpt"
     path.write_bytes(b"whole")

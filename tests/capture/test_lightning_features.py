@@ -56,6 +56,7 @@ def fit(sink, callback, make_trainer, loaders, tmp_path):
         settings = {"logger": logger, "log_every_n_steps": 1, **settings}
         trainer = make_trainer(*more, callback, **settings)
         trainer.fit(model, train, val)
+        assert rows(sink)
         if compare:
             assert_agree(rows(sink), csv_rows(logger.log_dir))
         return trainer
@@ -342,7 +343,7 @@ def test_every_way_of_logging_is_kept(fit, sink, classifier):
             self.mean.update(float(index))
             self.log("accuracy", self.accuracy, on_step=True, on_epoch=True)
             self.log("mean", self.mean, on_step=False, on_epoch=True)
-            self.log_dict({"a": 1.0, "b": torch.tensor(2.0)}, on_epoch=True)
+            self.log_dict({"a": float(index), "b": torch.tensor(2.0 * index)}, on_epoch=True)
             self.log("sum", float(index), on_epoch=True, reduce_fx=sum)
             self.log("max", float(index), on_step=False, on_epoch=True, reduce_fx="max")
             self.log("synced", float(index), sync_dist=True)
@@ -351,7 +352,7 @@ def test_every_way_of_logging_is_kept(fit, sink, classifier):
             return super().training_step(batch, index)
 
         def on_before_optimizer_step(self, optimizer):
-            self.log("norm", 3.0)
+            self.log("norm", float(self.global_step))
 
         def on_validation_epoch_end(self):
             self.log("after_validation", 4.0)
@@ -443,7 +444,9 @@ def test_one_callback_follows_trainer_after_trainer(
     assert [row[1] for row in sink.metrics("index")] == [0] * 4 + [0] * 4 + [1] * 4 + [2] * 4
 
 
-def test_two_callbacks_follow_two_trainers_at_once(make_trainer, classifier, loaders, sink):
+def test_two_callbacks_follow_two_trainers_one_after_the_other(
+    make_trainer, classifier, loaders, sink
+):
     other = type(sink)()
     one, two = ProvenanceCallback(sink), ProvenanceCallback(other)
     trainers = make_trainer(one, max_epochs=1), make_trainer(two, max_epochs=2)

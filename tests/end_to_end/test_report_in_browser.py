@@ -131,7 +131,7 @@ def test_graph_opens_a_run_and_shows_what_came_of_a_box(page, tmp_path):
     assert f"<title>1 | {path} | 5 | 3</title>" in seen.stdout
 
 
-def test_graph_finds_a_run_by_its_name(page, tmp_path):
+def test_graph_finds_a_checkpoint_by_its_run(page, tmp_path):
     script = """
       const find = document.getElementById("graph-find");
       find.value = "checkpoint 0005"; find.dispatchEvent(new Event("input"));

@@ -102,6 +102,7 @@ def test_a_program_of_others_is_recorded_whole(case, tmp_path, monkeypatch):
         "select distinct value from params where name = 'optimizer.type'"
     ).fetchall()
     assert optimizer[0].rpartition(".")[2] == f'{case.optimizer}"'
-    assert sweep.sql("select count(*) > 0 from layers where output_shape is not null").fetchall()
+    shaped = "select count(*) > 0 from layers where output_shape is not null"
+    assert sweep.sql(shaped).fetchall() == [(True,)]
     assert sweep.sql("from events where kind = 'capture_failed'").fetchall() == []
     assert verify_sweep(ended.folder, read_data=True).exit_code == 0

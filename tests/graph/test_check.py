@@ -192,7 +192,7 @@ def test_violation_reads_as_one_line() -> None:
     assert "start precedes end (C30): run-1" in [str(one) for one in violations]
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(data=st.data())
 def test_sweeps_graph_with_any_reference_cut_is_found_out(
     graph: Graph, data: st.DataObject
@@ -207,7 +207,7 @@ def test_sweeps_graph_with_any_reference_cut_is_found_out(
     assert graph.edges["id"][index].as_py() in {one for row in found for one in row.statements}
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(data=st.data())
 def test_sweeps_graph_with_ends_of_the_wrong_kind_is_found_out(
     graph: Graph, data: st.DataObject
@@ -226,7 +226,7 @@ def test_sweeps_graph_with_ends_of_the_wrong_kind_is_found_out(
     assert "domain and range (C50, C55)" in rules
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(data=st.data())
 def test_sweeps_graph_with_a_usage_or_generation_before_its_activity_is_found_out(
     graph: Graph, data: st.DataObject
@@ -252,7 +252,7 @@ def test_sweeps_graph_with_a_usage_or_generation_before_its_activity_is_found_ou
     assert row["id"] in {one for each in found if each.rule == rule for one in each.statements}
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(data=st.data())
 def test_sweeps_graph_with_a_later_generation_of_any_entity_is_found_out(
     graph: Graph, data: st.DataObject

@@ -209,7 +209,7 @@ _VALUES = st.one_of(
 )
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(values=st.lists(_VALUES, max_size=5), label=st.text())
 def test_any_value_comes_back_equal_from_every_format(
     tmp_path_factory: pytest.TempPathFactory, values: list[object], label: str

@@ -40,7 +40,7 @@ def test_runs_of_one_kind_share_a_shape(view: dict[str, Any]) -> None:
     assert shapes == [0, 0, 0, 0, 0, 1, 2, 0]
 
 
-def test_every_arrow_of_the_graph_stands_in_the_view(graph: Graph, view: dict[str, Any]) -> None:
+def test_arrows_of_a_run_name_what_they_join(view: dict[str, Any]) -> None:
     strings, shared = view["strings"], view["shared"]
     arrows = view["shapes"][0]["arrows"]
     types = [strings[box[1]] for box in view["shapes"][0]["boxes"]]

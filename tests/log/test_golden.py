@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 
 from provrunner.log import read_log, run_status, seal_run
-from provrunner.log.journal import ARENA_BYTES
 from provrunner.schema import LogState, RunStatus
 
 GOLDEN = Path(__file__).parent.parent / "data" / "log_format_1"
@@ -21,7 +20,7 @@ def golden(tmp_path: Path) -> Path:
     folder = tmp_path / "golden"
     shutil.copytree(GOLDEN, folder)
     # kept here without the zeros that fill a journal to the size of its arenas
-    os.truncate(folder / "live" / "log" / "metrics.r0.0.journal", 2 * ARENA_BYTES)
+    os.truncate(folder / "live" / "log" / "metrics.r0.0.journal", 2 * 256 * 1024)
     for path in folder.rglob("*"):
         os.utime(path, (0, 0))  # its writer, on another machine, has long been silent
     return folder

@@ -91,7 +91,7 @@ def test_type_three_equals_statsmodels(lost, blocked):
         assert test.f == pytest.approx(table.loc["C(c, Sum)", "F"], rel=1e-9)
 
 
-def test_three_factor_grid_without_replicates_tests_pairs_as_statsmodels_does():
+def test_three_factor_grid_without_replicates_has_the_squares_and_classical_f_of_statsmodels():
     (a, b, c), _ = full_grid((3, 2, 4), 1)
     y = np.random.default_rng(2).normal(size=24) + a - b * c
     design = make_design([a, b, c])
@@ -102,6 +102,10 @@ def test_three_factor_grid_without_replicates_tests_pairs_as_statsmodels_does():
     row = table.loc["C(b, Sum):C(c, Sum)"]
     assert test.squares == pytest.approx(row["sum_sq"], rel=1e-9)
     assert test.f == pytest.approx(row["F"], rel=1e-9)
+    # with one run a trial, noise that may differ makes the test the cautious one
+    error = find_noise(design, fit, y).error
+    assert (error.variance, error.df) == (pytest.approx(fit.rss / fit.df), fit.df)
+    assert component_test(fit, error, fit.spans[(1, 2)]).f == pytest.approx(3.28, abs=0.01)
 
 
 @settings(max_examples=20, deadline=None)

@@ -19,6 +19,6 @@ select run, run_id, status, trim(optimizer, '"') as optimizer, lr, dropout, obje
 from settings
 join runs using (run, run_id)
 where contains(lower(coalesce(optimizer, '')), lower(coalesce($optimizer, '')))
-  and lr between coalesce($lr_from, lr) and coalesce($lr_to, lr)
+  and ($lr_from is null or lr >= $lr_from) and ($lr_to is null or lr <= $lr_to)
   and ($dropout_above is null or dropout > $dropout_above)
 order by run

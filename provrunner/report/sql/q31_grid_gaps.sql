@@ -8,7 +8,7 @@ choices as (select distinct place, name, value from levels join names using (nam
 grid(place, key) as (
   select 0, ''
   union all
-  select grid.place + 1, grid.key || choices.name || '=' || choices.value || ' '
+  select grid.place + 1, grid.key || choices.name || '=' || coalesce(choices.value, 'null') || ' '
   from grid join choices on choices.place = grid.place + 1
 ),
 trials as (
