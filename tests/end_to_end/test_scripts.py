@@ -123,6 +123,15 @@ def test_a_script_without_a_trainer_that_is_killed_by_sigterm_is_sealed(tmp_path
     ]
 
 
+def test_a_script_finds_pandas_as_it_does_without_us(tmp_path):
+    (tmp_path / "mine.py").write_text(
+        "import pandas, pyarrow\n"
+        "values = pyarrow.array(pandas.Series([1.0, float('nan')]))\n"
+        "raise SystemExit(values.null_count != 1)\n"
+    )
+    assert _python(tmp_path, *_EXEC, "mine.py").returncode == 0
+
+
 def test_ranks_that_a_script_starts_join_the_run_of_their_trainer(tmp_path):
     ended = _python(tmp_path, *_EXEC, "--objective", "loss", _SCRIPTS / "ddp.py")
     assert ended.returncode == 0, ended.stderr

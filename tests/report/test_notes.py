@@ -91,3 +91,12 @@ def test_a_folder_that_cannot_be_written_is_named(folder):
     folder.chmod(0o500)
     with pytest.raises(LogError, match=r"cannot write .*notes\.jsonl"):
         add_note(open_sweep(folder), 0, "text")
+
+
+def test_a_note_on_a_run_of_another_sweep_lies_in_that_sweep(folder, tmp_path):
+    other = Written().write(tmp_path / "other")
+    run_id = add_note(open_sweep(folder), f"{other}:3", "odd", user="ada", now=NOW)
+    assert open_sweep(other).table("notes").select(["run_id", "text"]).to_pylist() == [
+        {"run_id": run_id, "text": "odd"}
+    ]
+    assert open_sweep(folder).table("notes").num_rows == 0

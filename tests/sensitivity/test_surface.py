@@ -276,6 +276,18 @@ def test_the_next_points_of_a_surface_are_a_sweep_file():
     assert "  design: list\n  points:\n    - {x0: " in found["config"]
 
 
+def test_a_search_over_choices_proposes_no_point_that_was_run_nor_one_twice():
+    rng = np.random.default_rng(5)
+    a, b = rng.choice([*"xyz"], 40), rng.choice([*"uvw"], 40)
+    y = (a == "x") * 1.0 + rng.normal(size=40) * 0.1
+    parameters = (Parameter("a", ()), Parameter("b", ()))
+    study = Study("s", "y", "minimize", parameters, design="tpe")
+    found = build_summary(_table({"a": a.tolist(), "b": b.tolist()}, y), study).to_dict()
+    assert found["components"][0]["p_holm"] is None
+    assert set(zip(a, b, strict=True)) == {(i, j) for i in "xyz" for j in "uvw"}
+    assert found["next_points"] is None
+
+
 def test_unequal_noise_no_longer_hides_a_clear_effect():
     document = summarize(null_grid(np.random.default_rng(4), (5, 2), 5, unequal=True, effect=8.0))
     assert document["components"][0]["component"] == "x0"
