@@ -48,7 +48,10 @@ _HARMLESS_TOKEN = re.compile(
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
 _USERINFO = re.compile(r"(?P<scheme>\b[A-Za-z][A-Za-z0-9+.-]{0,30}://)[^\s/@'\"]+@")
 _ASSIGNMENT = re.compile(
-    r"""(?P<key>[A-Za-z0-9_.-]{1,80})(?P<sep>["']?[ \t]{0,4}[=:][ \t]{0,4})"""
+    r"""(?P<key>[A-Za-z0-9_.-]{1,80})(?P<sep>["']?[ \t]{0,4}"""
+    # an annotation of Python stands between a name and its value
+    r"""(?::[ \t]{0,4}(?:Optional\[)?(?:str|bytes|SecretStr)\]?(?:[ \t]?\|[ \t]?None)?"""
+    r"""[ \t]{0,4}=|[=:])[ \t]{0,4})"""
     r"""(?P<quote>["']?)(?P<value>[^\s"',;&}\])]{1,4096})"""
 )
 _AUTHORIZATION = re.compile(r"(?i)\b(?:bearer|basic)[ \t]+[A-Za-z0-9+/=_.~-]{8,}")

@@ -128,3 +128,16 @@ def test_a_known_secret_is_never_left_behind(secret, around):
 def test_long_lines_cost_little():
     text = "a" * 200_000 + ":" * 1000
     assert redact(text) == text
+
+
+@pytest.mark.parametrize(
+    ("code", "shown"),
+    [
+        ('password: str = "hunter2xyz"', 'password: str = "***"'),
+        ("api_key: Optional[str] = 'abcdef'", "api_key: Optional[str] = '***'"),
+        ("token: str | None = None", "token: str | None = None"),
+        ("def f(token: str, x: int)", "def f(token: str, x: int)"),
+    ],
+)
+def test_a_secret_behind_an_annotation_is_masked_and_a_signature_is_kept(code, shown):
+    assert redact(code) == shown

@@ -22,7 +22,6 @@ from provrunner.compose.values import to_override
 from provrunner.errors import ConfigError
 from provrunner.ids import canonical_json, digest, run_id, trial_id
 from provrunner.plan import Hyperparameter, Plan, Point
-from provrunner.redaction import redact
 
 __all__ = ["build_plan", "config_digest", "job_overrides"]
 
@@ -81,7 +80,6 @@ def _build_plan(
         seeds="independent" if is_independent else "common",
         command=command,
         config_sha256=config_digest(cfg),
-        reason=None if cfg.get("reason") is None else redact(str(cfg.reason)),
         base_iri=OmegaConf.select(cfg, "provenance.base_iri"),
         granularity=OmegaConf.select(cfg, "provenance.granularity", default="checkpointed"),
     )

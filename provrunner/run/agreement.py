@@ -8,16 +8,16 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-import torch.distributed
-
+from provrunner.capture.loaded import loaded
 from provrunner.compose.environment import may_be_further_rank
 from provrunner.errors import LogError
 from provrunner.log import ArrowSink
 from provrunner.schema import Event, RunStatus, StepMetrics
 
-__all__ = ["SharedSink"]
+__all__ = ["SharedSink", "ask_folder", "process_group", "shared_store", "tell_folder"]
 
 _PATIENCE = timedelta(seconds=60)
+_TOLD, _FAILED = "folder ", "failed "
 
 # The ranks of a script make the same callbacks in the same order: a number says which one is meant.
 _NUMBERS = itertools.count()
@@ -55,22 +55,28 @@ class SharedSink:
         """Metric rows lost so far."""
         return 0 if self._sink is None else self._sink.dropped
 
+    def begin(self) -> Path:
+        """Make the folder, unless it is known, for a trainer whose first rank this process is.
+
+        The environment may speak of further ranks where the trainer works alone.
+        """
+        if self.folder is None:
+            self.folder = self._make_folder()
+        return self.folder
+
     def open(self, rank: int, ranks: int = 1) -> None:
         """Make the files of one rank, in the folder that all ranks agree on.
 
         Raises:
             LogError: they cannot be made, or the first rank names no folder within a minute.
         """
-        store = _store() if ranks > 1 else None
+        store = shared_store() if ranks > 1 else None
         key = f"provrunner/folder/{self._number}"
         if self.folder is None and rank > 0 and store is not None:
-            self.folder = _ask(store, key)
-        elif self.folder is None:
-            # The environment speaks of ranks, but this trainer works alone.
-            self.folder = self._make_folder()
-        if rank == 0 and store is not None:
-            store.set(key, str(self.folder.resolve()))
-        self._sink = self._make_sink(self.folder)
+            self.folder = ask_folder(store, key)
+        elif rank == 0 and store is not None:
+            tell_folder(store, key, self.begin)
+        self._sink = self._make_sink(self.begin())
         self._sink.open(rank, ranks)
 
     def write(self, records: Sequence[Event | StepMetrics]) -> None:
@@ -96,15 +102,37 @@ class SharedSink:
             self._sink.after_write(action)
 
 
-def _store() -> Any:
+def process_group() -> Any:
+    """Return `torch.distributed` where the program has started it, else None."""
+    torch = loaded("torch")
+    group = None if torch is None else torch.distributed
+    is_started = group is not None and group.is_available() and group.is_initialized()
+    return group if is_started else None
+
+
+def shared_store() -> Any:
     """Return the store through which the ranks found each other; None without one."""
-    distributed = torch.distributed
-    if not distributed.is_available() or not distributed.is_initialized():
-        return None
-    return distributed.distributed_c10d._get_default_store()
+    group = process_group()
+    return None if group is None else group.distributed_c10d._get_default_store()
 
 
-def _ask(store: Any, key: str) -> Path:
+def tell_folder(store: Any, key: str, make: Callable[[], Path]) -> Path:
+    """Make the folder in the first rank and name it to the others, or say why there is none."""
+    try:
+        folder = make()
+    except Exception as error:
+        store.set(key, f"{_FAILED}{error}")
+        raise
+    store.set(key, _TOLD + str(folder.resolve()))
+    return folder
+
+
+def ask_folder(store: Any, key: str) -> Path:
+    """Return the folder that the first rank names.
+
+    Raises:
+        LogError: it could make none, or names none within a minute.
+    """
     # Waiting for a key binds nobody else, as a broadcast would: the first rank may log nothing.
     try:
         store.wait([key], _PATIENCE)
@@ -113,4 +141,7 @@ def _ask(store: Any, key: str) -> Path:
             f"rank 0 named no folder within {_PATIENCE.seconds} s; "
             "give every rank's Trainer the callback"
         ) from error
-    return Path(store.get(key).decode())
+    told = store.get(key).decode()
+    if told.startswith(_FAILED):
+        raise LogError(told.removeprefix(_FAILED))
+    return Path(told.removeprefix(_TOLD))

@@ -33,7 +33,10 @@ class AttachedCallback(ProvenanceCallback):
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Travel to the processes that a Trainer spawns: its first rank takes a run there."""
-        set_next_run(first_free(share_sweep()))
+        try:
+            set_next_run(first_free(share_sweep()))
+        except Exception as error:  # noqa: BLE001  what cannot be recorded still trains
+            warnings.warn(f"provrunner records no run: {error}", RuntimeWarning, stacklevel=2)
         return AttachedCallback, ()
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:

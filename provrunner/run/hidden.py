@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Sequence
 from fnmatch import fnmatchcase
 from typing import Any
 
+from hydra.core.override_parser.types import ChoiceSweep
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
-from provrunner.compose import ConfigLeaf
+from provrunner.compose import ConfigLeaf, parse_overrides
+from provrunner.errors import ConfigError
 from provrunner.redaction import redact
 
 __all__ = [
@@ -55,13 +58,31 @@ def hide_words(words: Iterable[str], patterns: Sequence[str]) -> list[str]:
     Example:
         >>> hide_words(["+data.path=/home/me", "seed=1"], ["data.path"])
         ['+data.path=***', 'seed=1']
+        >>> hide_words(["data={path:/home/me,size:3}", "data={size:3}"], ["data.path"])
+        ['data=***', 'data={size:3}']
     """
-    parts = [word.partition("=") for word in words]
-    return [
-        f"{key}={_MASK}" if equals and _is_hidden_value(key.lstrip("+~"), patterns) else whole
-        for key, equals, value in parts
-        for whole in [f"{key}{equals}{value}"]
-    ]
+    return [_hide_word(word, patterns) for word in words]
+
+
+def _hide_word(word: str, patterns: Sequence[str]) -> str:
+    key, equals, value = word.partition("=")
+    name = key.lstrip("+~")
+    is_hidden_value = equals and (
+        _is_hidden_value(name, patterns)
+        or ("{" in value and patterns and _holds_hidden(word, name, patterns))
+    )
+    return f"{key}={_MASK}" if is_hidden_value else word
+
+
+def _holds_hidden(word: str, name: str, patterns: Sequence[str]) -> bool:
+    """Say whether a mapping that an override gives, or one of several, has a value left out."""
+    try:
+        given = parse_overrides([word])[0].value()
+    except ConfigError:
+        return True
+    nodes = given.list if isinstance(given, ChoiceSweep) else [given]
+    plain = [json.loads(json.dumps(node, default=str)) for node in nodes if isinstance(node, dict)]
+    return any(hide_values(node, patterns, name) != node for node in plain)
 
 
 def hidden_texts(leaves: Iterable[ConfigLeaf], patterns: Sequence[str]) -> frozenset[str]:

@@ -62,7 +62,7 @@ def _complete(config: dict[str, Any]) -> Iterator[str]:
             config[key] = default
             yield key
         elif key in _OURS and isinstance(config[key], dict):
-            for name in default.keys() - config[key].keys():
+            for name in sorted(default.keys() - config[key].keys()):
                 config[key][name] = default[name]
                 yield f"{key}.{name}"
 

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
-from provrunner.capture.loaded import loaded
 from provrunner.capture.options import RunContext
 from provrunner.compose.environment import (
     is_further_rank,
@@ -35,6 +34,7 @@ from provrunner.log import (
 from provrunner.log.folder import run_number
 from provrunner.plan import Objective, Plan, Point
 from provrunner.redaction import redact_command
+from provrunner.run.agreement import ask_folder, process_group, shared_store, tell_folder
 
 __all__ = [
     "SingleRun",
@@ -49,6 +49,8 @@ __all__ = [
 ]
 
 _DIRECTIONS = ("minimize", "maximize")
+# The ranks of a program ask in the same order: a number says which folder is meant.
+_AGREEMENTS = itertools.count()
 _CLAIM_PATIENCE_S = 30.0
 _CLAIM_POLL_S = 0.01
 
@@ -150,7 +152,7 @@ def take_run(sweep: Path, rank: int, *, seed: int | None = None) -> SingleRun:
     """Return the next run of a sweep: its first rank makes the folder, further ranks share it.
 
     Raises:
-        LogError: the folder cannot be made.
+        LogError: the folder cannot be made, or the first rank begins no run in time.
     """
     number = next_run()
     if rank == 0:
@@ -174,12 +176,12 @@ def agree_on_folder(make: Callable[[], Path]) -> Path:
 
     Raises:
         ConfigError: this further rank has no way to hear of the folder.
+        LogError: the first rank could make no folder, or names none.
     """
-    group = _process_group()
-    if group is not None:
-        told = [str(make().resolve()) if group.get_rank() == 0 else None]
-        group.broadcast_object_list(told)
-        return Path(str(told[0]))
+    store = shared_store()
+    if store is not None:
+        key = f"provrunner/sweep/{next(_AGREEMENTS)}"
+        return tell_folder(store, key, make) if current_rank()[0] == 0 else ask_folder(store, key)
     if is_further_rank():
         rank, ranks = process_rank()
         return shared_folder(lambda: _refuse(rank, ranks))
@@ -188,7 +190,7 @@ def agree_on_folder(make: Callable[[], Path]) -> Path:
 
 def current_rank() -> tuple[int, int]:
     """Return rank and number of ranks, from torch's process group or from the launcher."""
-    group = _process_group()
+    group = process_group()
     if group is None:
         return process_rank()
     return int(group.get_rank()), int(group.get_world_size())
@@ -210,14 +212,6 @@ def _code_root() -> Path | None:
         return None
     folder = script.resolve().parent
     return None if folder.is_relative_to(Path.cwd().resolve()) else folder
-
-
-def _process_group() -> Any:
-    """Return `torch.distributed` where the program has started it, else None."""
-    torch = loaded("torch")
-    group = None if torch is None else torch.distributed
-    is_started = group is not None and group.is_available() and group.is_initialized()
-    return group if is_started else None
 
 
 def _refuse(rank: int, ranks: int) -> Path:
@@ -245,7 +239,9 @@ def _claim(sweep: Path, number: int) -> int:
 def _await_claim(folder: Path) -> None:
     """Wait for the first rank: a folder that another one has made looks taken to it."""
     deadline = time.monotonic() + _CLAIM_PATIENCE_S
-    while not folder.is_dir() and time.monotonic() < deadline:
+    while not folder.is_dir():
+        if time.monotonic() > deadline:
+            raise LogError(f"rank 0 began no run within {_CLAIM_PATIENCE_S:.0f} s: no {folder}")
         time.sleep(_CLAIM_POLL_S)
 
 

@@ -14,7 +14,7 @@ from provrunner.log import ArrowSink
 from provrunner.plan import Objective
 from provrunner.run.agreement import SharedSink
 from provrunner.run.signals import StopListener
-from provrunner.run.single import begin_run, create_single, first_run, take_run
+from provrunner.run.single import create_single, first_run, take_run
 from provrunner.schema import RunStatus
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ class ProvenanceCallback(capture.ProvenanceCallback):
         if recorded is None:
             make = functools.partial(create_single, Path(folder), name, target)
             self._sink = SharedSink(functools.partial(_begin, make), _make_sink)
-            # A further rank, which knows no folder yet, writes nothing that the context is for.
+            # A rank that knows no folder yet hears of it, or makes it, in `setup`.
             context = first_run(self._sink.folder or Path(folder)).make_context()
         else:
             run = take_run(recorded, process_rank()[0])
@@ -80,7 +80,14 @@ class ProvenanceCallback(capture.ProvenanceCallback):
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         """Open the log, and seal it from now on when the program is stopped from outside."""
         self._listener.listen()
+        if self.folder is None and trainer.global_rank == 0:
+            self._recording.guard.call(self._begin_alone)
         super().setup(trainer, pl_module, stage)
+
+    def _begin_alone(self) -> None:
+        """Make the folder late, where the environment speaks of ranks and the Trainer has one."""
+        if isinstance(self._sink, SharedSink):
+            self._recording.context = first_run(self._sink.begin()).make_context()
 
     def close(self, status: RunStatus | None = None, reason: str | None = None) -> None:
         """Write how the run ended and seal the log; a second call does nothing.
@@ -94,7 +101,9 @@ class ProvenanceCallback(capture.ProvenanceCallback):
 
 
 def _begin(make: Callable[[], Path]) -> Path:
-    return begin_run(make, 0).sweep
+    sweep = make()
+    first_run(sweep).folder.mkdir(exist_ok=True)
+    return sweep
 
 
 def _make_sink(sweep: Path) -> ArrowSink:

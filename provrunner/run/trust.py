@@ -15,22 +15,22 @@ __all__ = ["check_trust"]
 
 _TRUSTED = (
     "lightning.",
-    "provrunner.",
+    "provrunner.zoo.",
     "pytorch_lightning.",
     "torch.nn.",
     "torch.optim.",
     "torch.utils.data.",
     "torchmetrics.",
 )
-"""What may be called whoever wrote the configuration: it makes models, data and trainers."""
+"""Whose classes may be made whoever wrote the configuration: models, data and trainers."""
 
 
 def check_trust(record: RunRecord, root: Path, trusted: Collection[str] = ()) -> None:
     """Refuse a run of another machine whose configuration calls what it should not need.
 
     A `_target_` calls anything that Python can import. Of a run that this machine recorded, it is
-    taken as its user wrote it. Of others it must be one of torch's or Lightning's models, data and
-    trainers, or lie in the code that is run.
+    taken as its user wrote it. Of others it must be a class of torch's or Lightning's models, data
+    and trainers, or lie in the code that is run.
 
     Args:
         record: the run.
@@ -44,7 +44,7 @@ def check_trust(record: RunRecord, root: Path, trusted: Collection[str] = ()) ->
         return
     for path, target in _targets(record.config):
         package = target.partition(".")[0]
-        if not (target.startswith(_TRUSTED) or package in trusted or _lies_in(package, root)):
+        if not (_is_known_class(target) or package in trusted or _lies_in(package, root)):
             raise ConfigError(
                 f"{path}._target_: the record of run {record.point.run_id} comes from "
                 f"{'another machine' if record.host else 'an unknown machine'} and calls "
@@ -62,6 +62,23 @@ def _targets(node: Any, path: str = "") -> Iterator[tuple[str, str]]:
             yield path, str(node["_target_"])
         for key, value in node.items():
             yield from _targets(value, f"{path}.{key}" if path else str(key))
+
+
+def _is_known_class(target: str) -> bool:
+    """Say whether a name leads to a class of the known packages.
+
+    A path of attributes may lead out of a package, to what one of its modules has imported; and a
+    function may do anything, such as load a pickle.
+    """
+    if not target.startswith(_TRUSTED):
+        return False
+    from hydra.utils import get_object
+
+    try:
+        found = get_object(target)
+    except Exception:  # noqa: BLE001 - it is not there, or cannot be imported
+        return False
+    return isinstance(found, type) and f"{found.__module__}.".startswith(_TRUSTED)
 
 
 def _lies_in(package: str, root: Path) -> bool:

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import os
+import signal
 from pathlib import Path
 
 import pytest
 from support.processes import only_sweep, run
+
+# Shells let their background jobs ignore it; programs started from here would inherit that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 collect_ignore = ["third_party"]
 """Programs of other people, which train as soon as they are imported."""

@@ -37,7 +37,7 @@ def rank(tmp_path, monkeypatch):
 @pytest.fixture
 def store(monkeypatch):
     store = torch.distributed.HashStore()
-    monkeypatch.setattr(agreement, "_store", lambda: store)
+    monkeypatch.setattr(agreement, "shared_store", lambda: store)
     return store
 
 
@@ -97,3 +97,14 @@ def test_a_sink_travels_closed_and_keeps_its_folder(rank, tmp_path):
     sink.close(RunStatus.FINISHED)
     assert copy.folder == sink.folder
     assert copy._sink is None
+
+
+def test_a_first_rank_that_can_make_no_folder_says_so_to_the_others():
+    def fail():
+        raise LogError("no room on the disk")
+
+    told = torch.distributed.HashStore()
+    with pytest.raises(LogError, match="no room"):
+        agreement.tell_folder(told, "key", fail)
+    with pytest.raises(LogError, match="no room on the disk"):
+        agreement.ask_folder(told, "key")
