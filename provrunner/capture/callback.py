@@ -75,6 +75,7 @@ class ProvenanceCallback(_Callback):
         self._recording = Recording(sink, options, context)
         self._outcome: Outcome | None = None
         self._stopped: Outcome | None = None
+        self._untold: Mapping[str, Any] | None = None
         self._pid: int | None = None
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -164,10 +165,11 @@ class ProvenanceCallback(_Callback):
     ) -> None:
         """Write what was raised; alone, close the log once the other callbacks were told."""
         self._outcome = outcome_of(exception)
-        self._recording.event("exception", "", exception_data(exception))
-        self._recording.finish_stage()
+        self._untold = exception_data(exception)
         if not self._recording.context.owns_end:
             self._close_after_teardown(trainer)
+        self._tell_exception()
+        self._recording.finish_stage()
 
     @_guarded
     def teardown(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
@@ -246,9 +248,16 @@ class ProvenanceCallback(_Callback):
             status, reason = self.outcome or (RunStatus.FINISHED, None)
             if not self._recording.is_open:
                 return
+        # a signal handler may have raised while it was told: torch's does when a worker has died
+        self._recording.guard.call(self._tell_exception)
         self._recording.guard.call(self._recording.close, status, reason)
         atexit.unregister(self._close_at_exit_of_program)
         forget(self)
+
+    def _tell_exception(self) -> None:
+        if self._untold is not None:
+            self._recording.event("exception", "", self._untold)
+            self._untold = None
 
     def _warn_of_another(self, trainer: Trainer) -> None:
         others = [

@@ -401,6 +401,30 @@ def test_an_exception_is_recorded_and_closes_the_log(classifier, sink, make_trai
     assert [end.subject for end in sink.events("stage_end")] == ["fit"]
 
 
+@pytest.mark.filterwarnings("ignore:provrunner could not capture all:RuntimeWarning")
+def test_an_exception_whose_record_a_signal_handler_broke_off_is_recorded_at_the_end(
+    classifier, sink, make_trainer, loaders, monkeypatch
+):
+    class Failing(classifier):
+        def training_step(self, batch, index):
+            raise ValueError("bad batch")
+
+    write, broken_off = sink.write, []
+
+    def write_or_break_off(records):
+        if not broken_off and getattr(records[0], "kind", "") == "exception":
+            broken_off.append(records)
+            raise RuntimeError("DataLoader worker (pid 7) is killed by signal: Killed.")
+        write(records)
+
+    monkeypatch.setattr(sink, "write", write_or_break_off)
+    with pytest.raises(ValueError, match="bad batch"):
+        fit(ProvenanceCallback(sink), make_trainer, Failing(), loaders)
+    (told,) = sink.events("exception")
+    assert (told.data["type"], told.data["message"]) == ("builtins.ValueError", "bad batch")
+    assert sink.closed == ("failed", "ValueError: bad batch")
+
+
 def test_an_interrupt_is_told_from_a_failure(classifier, sink, make_trainer, loaders):
     class Interrupted(classifier):
         def training_step(self, batch, index):
