@@ -319,6 +319,15 @@ class Sink(Protocol):
         """Write `run_end` and seal; later writes are dropped."""
 
 
+class StepSink(Sink, Protocol):
+    """A sink that has a shorter way for what nearly all steps log."""
+
+    def write_numbers(
+        self, names: tuple[str, ...], numbers: Sequence[float], step: int, epoch: int, stage: str
+    ) -> None:
+        """Take one step's numbers, as `write` takes `StepMetrics` of `Numbers`."""
+
+
 _RUN = [("run", pa.int32()), ("run_id", pa.utf8())]
 _SOURCE = [*_RUN, ("rank", pa.int32())]
 _WHEN = [("time", _TIME), ("elapsed_s", pa.float64()), ("step", pa.int64()), ("epoch", pa.int32())]

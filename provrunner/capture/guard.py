@@ -11,6 +11,8 @@ from typing import Any
 
 __all__ = ["Guard"]
 
+_clock = time.perf_counter
+
 
 class Guard:
     """Calls capture's functions so that none of them raises into training.
@@ -33,26 +35,21 @@ class Guard:
         self._failed: set[str] = set()
 
     def call(self, function: Callable[..., object], *args: Any, **kwargs: Any) -> None:
-        """Call a function."""
-        if self._inside:
-            self._call(function, *args, **kwargs)
-            return
+        """Call a function; what it raises is raised only when strict."""
+        # one function, not two: each step pays for every call on the way to its values
+        outermost = not self._inside
         self._inside = True
-        start = time.perf_counter()
-        try:
-            self._call(function, *args, **kwargs)
-        finally:
-            self._inside = False
-            self.seconds += time.perf_counter() - start
-
-    def _call(self, function: Callable[..., object], *args: Any, **kwargs: Any) -> None:
-        """Call a function and note its failure, which is raised only when strict."""
+        start = _clock() if outermost else 0.0
         try:
             function(*args, **kwargs)
         except Exception as error:
             if self._strict:
                 raise
             self._note(function.__name__, error)
+        finally:
+            if outermost:
+                self._inside = False
+                self.seconds += _clock() - start
 
     def wrap(self, function: Callable[..., object]) -> Callable[..., None]:
         """Return a function that calls another one under guard."""

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from numbers import Real
+from operator import is_
 from typing import Any
 
 import torch
@@ -18,17 +20,9 @@ _MOST_ELEMENTS = 10_000
 Number = float | torch.Tensor
 """A value on the CPU, or a tensor of one element on another device."""
 
-_Watched = list[Any]
-"""A result, its name, and the value that was seen last: a list, as that one changes."""
-
-_Collection = tuple[Mapping[str, Any], int, tuple[str, ...], list[_Watched]]
-"""A collection of results, how many it had when last looked through, and those to look at.
-
-Before these their names, or none when one name is there twice.
-"""
-
 _Returned = tuple[tuple[list[Any], int, int | None], tuple[str | None, ...]]
 """Keys, logged results and loader at which a step returned, and the names found for the keys."""
+
 
 Logged = tuple[Mapping[str, Number], Mapping[str, list[Any]]]
 """Numbers by name, and by name the values that are no single number."""
@@ -38,6 +32,27 @@ _Sorted = tuple[dict[str, Number], dict[str, list[Any]]]
 # found once: each look through a module's names costs time in every step
 _TENSOR = torch.Tensor
 _item = torch.Tensor.item
+
+
+@dataclass(slots=True)
+class _Watched:
+    """The results of a collection that are looked at after each step.
+
+    Attributes:
+        collection: whose results they are: kept, so that its id stays its own.
+        count: how many results the collection had when they were found.
+        results: in the order of `names`.
+        names: under which they are written.
+        seen: the value of each that was seen last.
+        is_plain: whether all log tensors, each under a name of its own.
+    """
+
+    collection: Mapping[str, Any]
+    count: int
+    results: list[Any]
+    names: tuple[str, ...]
+    seen: list[object]
+    is_plain: bool
 
 
 class MetricReader:
@@ -52,7 +67,7 @@ class MetricReader:
 
     def __init__(self, keeps: Callable[[str], bool]) -> None:
         self._keeps = keeps
-        self._collections: dict[int, _Collection] = {}
+        self._watched: dict[int, _Watched] = {}
         self._step_names: dict[str, str | None] = {}
         self._epoch_seen: dict[str, object] = {}
         self._epoch_names: dict[str, str | None] = {}
@@ -60,36 +75,19 @@ class MetricReader:
 
     def read_step(self, results: Mapping[str, Any]) -> Logged:
         """Return the values logged with `on_step=True` since the last call."""
-        collection = self._collections.get(id(results))
-        if collection is None or collection[1] != len(results):
-            collection = self._watch(results)
-        _, _, names, watched_results = collection
-        numbers: list[float] = []
-        for watched in watched_results:
-            result, _, seen = watched
-            value = result._forward_cache
-            if value is seen or value.__class__ is not _TENSOR:
-                break
-            if not (names and result.is_tensor and value.is_cpu):
-                break
-            watched[2] = value
-            numbers.append(_item(value))
-        else:
-            return Numbers(names or (), numbers), {}
-        return self._read_rest(watched_results, numbers)
-
-    def _read_rest(self, watched_results: list[_Watched], numbers: list[float]) -> Logged:
-        """Go on after the first results, which gave `numbers`."""
-        done = len(numbers)
-        names = (name for _, name, _ in watched_results)
-        logged: _Sorted = (dict(zip(names, numbers, strict=False)), {})
-        for watched in watched_results[done:]:
-            result, name, seen = watched
-            value = result._forward_cache
-            if value is not None and value is not seen:
-                watched[2] = value
-                _add(logged, name, value, result)
-        return logged
+        watched = self._watched.get(id(results))
+        if watched is None or watched.count != len(results):
+            watched = self._watch(results)
+        # nearly all steps log the same names, each once, as tensors on the CPU
+        values = [result._forward_cache for result in watched.results]
+        if watched.is_plain and True not in map(is_, values, watched.seen):
+            numbers = [
+                _item(value) for value in values if value.__class__ is _TENSOR and value.is_cpu
+            ]
+            if len(numbers) == len(values):
+                watched.seen = values
+                return Numbers(watched.names, numbers), {}
+        return _read_each(watched, values)
 
     def read_epoch(self, results: Mapping[str, Any]) -> Logged:
         """Return the values reduced over the epoch since the last call.
@@ -141,26 +139,32 @@ class MetricReader:
                 numbers[name] = _number(value)
         return numbers
 
-    def _watch(self, results: Mapping[str, Any]) -> _Collection:
+    def _watch(self, results: Mapping[str, Any]) -> _Watched:
         """Find the results to look at each step; what was seen of them stays seen.
 
         Lightning adds to a collection and takes nothing away.
         """
-        known = self._collections.get(id(results), (results, 0, (), []))[3]
-        seen = {id(result): value for result, _, value in known}
-        watched: list[_Watched] = []
+        before = self._watched.get(id(results))
+        known = zip(map(id, before.results), before.seen, strict=True) if before else ()
+        seen = dict(known)
+        found: list[tuple[Any, str]] = []
         for key, result in results.items():
             if not result.meta.on_step:
                 continue
             if key not in self._step_names:
                 self._step_names[key] = self._wanted_name(result.meta, on_step=True)
             if (name := self._step_names[key]) is not None:
-                watched.append([result, name, seen.get(id(result))])
-        names = tuple(name for _, name, _ in watched)
-        once = names if len(set(names)) == len(names) else ()
-        collection = (results, len(results), once, watched)
-        self._collections[id(results)] = collection
-        return collection
+                found.append((result, name))
+        names = tuple(name for _, name in found)
+        watched = self._watched[id(results)] = _Watched(
+            collection=results,
+            count=len(results),
+            results=[result for result, _ in found],
+            names=names,
+            seen=[seen.get(id(result)) for result, _ in found],
+            is_plain=len(set(names)) == len(names) and all(r.is_tensor for r, _ in found),
+        )
+        return watched
 
     def _names_of(
         self, hook: str, returned: Mapping[Any, Any], results: Any
@@ -183,6 +187,17 @@ class MetricReader:
         if meta.add_dataloader_idx and meta.dataloader_idx is not None:
             name += f"/dataloader_idx_{meta.dataloader_idx}"
         return shorten(name) if self._keeps(name) else None
+
+
+def _read_each(watched: _Watched, values: list[Any]) -> Logged:
+    logged: _Sorted = ({}, {})
+    for result, name, value, seen in zip(
+        watched.results, watched.names, values, watched.seen, strict=True
+    ):
+        if value is not None and value is not seen:
+            _add(logged, name, value, result)
+    watched.seen = values
+    return logged
 
 
 def _add(logged: _Sorted, name: str, value: object, result: Any) -> None:

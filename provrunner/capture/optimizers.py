@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from operator import itemgetter
+from operator import is_
 from typing import Any
 
 import torch
@@ -38,19 +38,15 @@ class _Group:
     optimizer: torch.optim.Optimizer
     keys: tuple[str, ...]
     values: tuple[Any, ...]
-    peek: Callable[[dict[str, Any]], Any] | None = field(init=False)
+    glance: list[Any] = field(init=False)
 
     def __post_init__(self) -> None:
-        tensors = any(isinstance(self.group[key], torch.Tensor) for key in self.keys)
-        # for one key it would give no tuple
-        self.peek = None if tensors or len(self.keys) < 2 else itemgetter(*self.keys)
+        self.look()
 
-    def is_as_it_was(self) -> bool:
-        """Say in a microsecond that nothing changed; False when that needs a closer look."""
-        try:
-            return self.peek is not None and bool(self.peek(self.group) == self.values)
-        except KeyError:
-            return False
+    def look(self) -> None:
+        """Remember the objects that the group holds; none where a tensor may change in place."""
+        tensors = any(isinstance(self.group[key], torch.Tensor) for key in self.keys)
+        self.glance = [] if tensors else [*self.group.values()]
 
 
 class OptimizerWatch:
@@ -82,6 +78,19 @@ class OptimizerWatch:
             for key, value in zip(group.keys, group.values, strict=True):
                 yield f"{group.prefix}.{key}", value
 
+    def is_as_it_was(self, optimizers: Sequence[Any]) -> bool:
+        """Say in a microsecond that `changes` would find none; False when it has to look."""
+        groups = [group for optimizer in optimizers for group in optimizer.param_groups]
+        if len(groups) != len(self._groups):
+            return False
+        for group, before in zip(groups, self._groups, strict=True):
+            glance = before.glance
+            if group is not before.group or len(group) != len(glance):
+                return False
+            if not all(map(is_, group.values(), glance)):
+                return False
+        return True
+
     def changes(self, optimizers: Sequence[Any] | None = None) -> list[Change]:
         """Return what changed since the last call, and remember how it is now.
 
@@ -94,21 +103,17 @@ class OptimizerWatch:
         if self._is_stale(optimizers):
             found += self._read_again(optimizers)
         for group in self._groups:
-            if group.is_as_it_was():
-                continue
             values = _values(group.group, group.keys)
             if values != group.values:
                 found += self._explain(group, values)
                 group.values = values
+            group.look()
         return found
 
     def _is_stale(self, optimizers: Sequence[Any]) -> bool:
-        if [*optimizers] != self._optimizers:
-            return True
-        groups = 0
-        for optimizer in optimizers:
-            groups += len(optimizer.param_groups)
-        return groups != len(self._groups)
+        # `load_state_dict` puts other groups in the place of those there were
+        groups = [id(group) for optimizer in optimizers for group in optimizer.param_groups]
+        return [*optimizers] != self._optimizers or groups != [id(g.group) for g in self._groups]
 
     def _read_again(self, optimizers: Sequence[Any]) -> Iterator[Change]:
         """Take optimizers and groups as they are now; yield what is new or no longer the same."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 import math
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import PurePath
 from typing import Any
 
@@ -13,7 +13,7 @@ from provrunner.capture.loaded import is_tensor
 from provrunner.capture.options import CaptureOptions
 from provrunner.ids import digest
 from provrunner.redaction import redact
-from provrunner.schema import Event, RunStatus, Sink, StepMetrics
+from provrunner.schema import Event, Numbers, RunStatus, Sink, StepMetrics
 
 __all__ = ["Moment", "Recorder", "json_value", "read_clocks", "shorten", "type_path"]
 
@@ -35,6 +35,7 @@ class Recorder:
         self._sink = sink
         self._options = options
         self._secrets = secrets
+        self._write_numbers: Callable[..., None] = self._write_step
 
     @property
     def dropped(self) -> int:
@@ -48,6 +49,8 @@ class Recorder:
     def open(self, rank: int, ranks: int = 1) -> None:
         """Make the sink ready for one rank."""
         self._sink.open(rank, ranks)
+        # a sink that has no shorter way is told as of anything else
+        self._write_numbers = getattr(self._sink, "write_numbers", None) or self._write_step
 
     def event(
         self,
@@ -79,7 +82,12 @@ class Recorder:
 
     def metrics(self, values: Mapping[str, Any], *, step: int, epoch: int, stage: str) -> None:
         """Write the values of one step; their names have passed `keeps` already."""
-        if values and not self.closed:
+        if self.closed:
+            return
+        if type(values) is Numbers and values.names:
+            self.metric_rows += len(values.names)
+            self._write_numbers(values.names, values.numbers, step, epoch, stage)
+        elif values:
             self.metric_rows += len(values)
             self._sink.write([StepMetrics(values, step=step, epoch=epoch, stage=stage)])
 
@@ -93,6 +101,11 @@ class Recorder:
         if not self.closed:
             self.closed = True
             self._sink.close(status, redact(reason, self._secrets) if reason else reason)
+
+    def _write_step(
+        self, names: tuple[str, ...], numbers: Sequence[float], step: int, epoch: int, stage: str
+    ) -> None:
+        self._sink.write([StepMetrics(Numbers(names, numbers), step, epoch, stage)])
 
     def _clean(self, value: object) -> object:
         return _redact_all(json_value(value), self._secrets)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
     from lightning.pytorch import Trainer
 
 __all__ = ["TrainingWatch"]
+
+_TENSOR = torch.Tensor
+_NOTHING: Mapping[str, Number] = MappingProxyType({})
 
 
 class TrainingWatch:
@@ -56,9 +60,10 @@ class TrainingWatch:
         self._reader = MetricReader(lambda name: recorder.keeps("metric", name))
         self._started_ns: dict[tuple[str, str], int] = {}
         self._batches: dict[str, int] = {}
-        self._returned: Mapping[str, Number] = {}
+        self._returned: Mapping[str, Number] = _NOTHING
         self._stop_told = False
         self._trainer: Any = None
+        self._strategy: Any = None
         self._callback: object = None
         self._undo: list[Callable[[], None]] = []
 
@@ -71,7 +76,7 @@ class TrainingWatch:
                 same trainer and takes all callbacks away meanwhile: those steps are not the run's.
         """
         self.detach()
-        self._trainer, self._callback = trainer, callback
+        self._trainer, self._callback, self._strategy = trainer, callback, trainer.strategy
         self._stop_told = False
         wrap, connector = self._guard.wrap, trainer._logger_connector
         self._undo = [
@@ -164,35 +169,44 @@ class TrainingWatch:
 
     def _heed(self, hook: str, returned: object) -> None:
         """Keep what a step of the model returned until its batch is counted."""
-        self._returned = {}
-        if returned is not None and not isinstance(returned, torch.Tensor):
+        self._returned = _NOTHING
+        if returned.__class__ is not _TENSOR and returned is not None:
             self._guard.call(self._keep, hook, returned)
 
     def _keep(self, hook: str, returned: object) -> None:
         self._returned = self._reader.read_returned(hook, returned, self._trainer._results)
 
     def _train_step(self) -> None:
-        if self.is_trial():
+        trainer = self._trainer
+        if self._callback not in trainer.callbacks:
             return
         if ("epoch", "train") not in self._started_ns:
             # Lightning calls no hook for an epoch that it resumes in its middle.
             self.start("epoch", "train")
         if not self._batches["train"]:
             # What a callback set for this epoch, whichever callback was asked first.
-            self._guard.call(self.compare, steered_settings(self._trainer))
+            self._guard.call(self.compare, steered_settings(trainer))
         # not by way of the trainer's properties, each of which costs as much as writing a value
-        fit_loop = self._trainer.fit_loop
+        fit_loop = trainer.fit_loop
         epoch_loop = fit_loop.epoch_loop
         self.step = step = epoch_loop._batches_that_stepped
         self.epoch = epoch = fit_loop.epoch_progress.current.completed
         numbers, others = self._read_step(epoch_loop._results)
-        if numbers:
-            self._recorder.metrics(numbers, step=step, epoch=epoch, stage="train")
+        self._recorder.metrics(numbers, step=step, epoch=epoch, stage="train")
         if others:
             self._write_others(others, step)
-        if self._each_step:
+        self._batches["train"] += 1
+        if self.after_batch is not None:
+            self.after_batch()
+        if self._each_step and self._may_have_changed():
             self._guard.call(self.look_for_changes)
-        self.count_batch("train")
+
+    def _may_have_changed(self) -> bool:
+        """Say without a closer look whether there may be something to write."""
+        if self._trainer.should_stop and not self._stop_told:
+            return True
+        optimizers = self.optimizers
+        return optimizers is not None and not optimizers.is_as_it_was(self._strategy._optimizers)
 
     def _train_epoch(self) -> None:
         if self.is_trial():
@@ -217,10 +231,10 @@ class TrainingWatch:
 
     def _read_step(self, results: Any) -> Logged:
         numbers, others = self._reader.read_step(results)
-        if self._returned:
+        if self._returned is not _NOTHING:
             # the user's own `log` of a name counts
             numbers = {**self._returned, **numbers} if numbers else self._returned
-            self._returned = {}
+            self._returned = _NOTHING
         return numbers, others
 
     def _write(self, logged: Logged, step: int) -> None:

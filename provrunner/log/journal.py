@@ -19,6 +19,7 @@ from zlib import crc32
 
 from provrunner.log.columns import EventRow, fit_text
 from provrunner.log.records import (
+    BODY,
     BODY_HEAD,
     DEFINITION,
     END,
@@ -26,7 +27,6 @@ from provrunner.log.records import (
     FRAME,
     HEADER,
     MAGIC,
-    RECORD,
     STEP_BYTES,
     JournalRows,
     read_arena,
@@ -36,6 +36,7 @@ __all__ = ["Arena", "Journal", "Moment"]
 
 ARENA_BYTES = 256 << 10
 LIMIT_BYTES = 16 << 20
+_frame = FRAME.pack
 Moment = tuple[int, int, int, str]
 """Epoch, step, time in microseconds and stage of what a step logged."""
 _Set = tuple[int, Callable[..., bytes], int, int]
@@ -143,9 +144,8 @@ class Journal:
             if not self._next_arena(size):
                 return 0
             return self.append_numbers(names, numbers, moment)
-        checked = pack(size - 4, 0, self.row, number, epoch, step, time_us, *numbers, 0)
-        checksum = crc32(memoryview(checked)[8:-4])
-        record = pack(size - 4, checksum, self.row, number, epoch, step, time_us, *numbers, 0)
+        body = pack(self.row, number, epoch, step, time_us, *numbers)
+        record = _frame(size - 4, crc32(body)) + body + END
         # no call from here on: what a signal handler raises comes before all four or after
         arena.memory[start:end] = record
         arena.used = end - 4
@@ -188,8 +188,8 @@ class Journal:
         self._full, self._active, self._sets = (*self._full, *retired), arena, {}
 
     def _append_new(self, key: tuple[str, ...], numbers: Sequence[float], moment: Moment) -> int:
-        packer = struct.Struct(f"{RECORD}{len(numbers)}dI")
-        packer.pack(0, 0, 0, 0, *moment[:3], *numbers, 0)
+        packer = struct.Struct(f"{BODY}{len(numbers)}d")
+        packer.pack(0, 0, *moment[:3], *numbers)
         size = STEP_BYTES + 8 * len(numbers) + len(END)
         texts = [fit_text(text).decode() for text in key]
         payload = json.dumps(texts, ensure_ascii=False).encode()

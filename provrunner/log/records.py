@@ -19,7 +19,6 @@ MAGIC = b"PRVJRNL1"
 HEADER = struct.Struct("<8sQQ")  # magic, size of the arena, row number at its first record
 FRAME = struct.Struct("<II")  # length of the record, CRC-32 of what follows
 BODY = "<QIiqq"  # row, name set or kind, epoch, step, time in microseconds
-RECORD = "<IIQIiqq"  # frame and body
 BODY_HEAD = struct.Struct("<QI")
 STEP_BYTES = FRAME.size + struct.calcsize(BODY)
 END = b"\0\0\0\0"  # the length of no record

@@ -55,6 +55,11 @@ class SharedSink:
         """Metric rows lost so far."""
         return 0 if self._sink is None else self._sink.dropped
 
+    @property
+    def write_numbers(self) -> Callable[..., None] | None:
+        """The shorter way of the rank's own sink; None before `open`."""
+        return None if self._sink is None else self._sink.write_numbers
+
     def begin(self) -> Path:
         """Make the folder, unless it is known, for a trainer whose first rank this process is.
 

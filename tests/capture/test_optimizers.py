@@ -49,6 +49,46 @@ def test_a_change_is_told_once():
     assert watch.changes() == []
 
 
+def _set(optimizer):
+    optimizer.param_groups[0]["lr"] = 0.2
+
+
+def _add_a_setting(optimizer):
+    optimizer.param_groups[0]["warmup"] = 5
+
+
+def _add_a_group(optimizer):
+    optimizer.add_param_group({"params": weights()})
+
+
+def _put_another_in_the_place_of_a_group(optimizer):
+    optimizer.param_groups[0] = dict(optimizer.param_groups[0])
+
+
+@pytest.mark.parametrize(
+    "alter", [_set, _add_a_setting, _add_a_group, _put_another_in_the_place_of_a_group]
+)
+def test_a_glance_sees_that_something_changed_until_that_was_looked_at(alter):
+    optimizer = torch.optim.SGD(weights(), lr=0.1)
+    watch = watched(optimizer)
+    assert watch.is_as_it_was([optimizer])
+    alter(optimizer)
+    assert not watch.is_as_it_was([optimizer])
+    watch.changes([optimizer])
+    assert watch.is_as_it_was([optimizer])
+
+
+def test_a_glance_sees_no_further_or_other_optimizer_as_the_same():
+    optimizer, other = (torch.optim.SGD(weights(), lr=0.1) for _ in range(2))
+    watch = watched(optimizer)
+    assert [watch.is_as_it_was(given) for given in ([optimizer, other], [other], [])] == [False] * 3
+
+
+def test_a_rate_that_is_a_tensor_is_never_as_it_was_at_a_glance():
+    optimizer = torch.optim.Adam(weights(), lr=torch.tensor(0.5))
+    assert not watched(optimizer).is_as_it_was([optimizer])
+
+
 def test_groups_and_optimizers_have_names_of_their_own():
     two_groups = torch.optim.SGD([{"params": weights()}, {"params": weights(), "lr": 0.2}], lr=0.1)
     watch = OptimizerWatch([two_groups, torch.optim.SGD(weights(), lr=0.3)], [])
