@@ -24,7 +24,7 @@ from provrunner.schema import Event, RunStatus
 
 __all__ = ["Drain"]
 
-BATCH_ROWS = 1000
+BATCH_ROWS = 2000
 _TICK_S = 1.0
 _WAIT_S = 4.0
 _SYNC_S = 30.0
