@@ -9,9 +9,20 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-__all__ = ["LOGGERS", "OURS", "Kind", "Made", "environment", "melt", "metric_bytes", "missing"]
+__all__ = [
+    "LEAST",
+    "LOGGERS",
+    "OURS",
+    "Kind",
+    "Made",
+    "environment",
+    "melt",
+    "metric_bytes",
+    "missing",
+]
 
 OURS = "provrunner"
+LEAST = "bare minimum"
 _NAME = "bench"
 _WANDB_BLOCK = 32 << 10
 
@@ -207,6 +218,13 @@ def _ours(folder: Path) -> Made:
     return Made({"logger": False, "callbacks": [callback]}, callback.close)
 
 
+def _least(folder: Path) -> Made:
+    from benchmarks.loggers.least import Least
+
+    folder.mkdir(parents=True, exist_ok=True)
+    return Made({"logger": False, "callbacks": [Least(folder / "least")]})
+
+
 def _log(folder: Path) -> Path:
     return next(folder.rglob("log"))
 
@@ -220,7 +238,18 @@ def _read_ours(folder: Path) -> Any:
 def _steps_of_ours(folder: Path) -> int:
     from provrunner import read_log
 
-    return len(set(read_log(_log(folder).parent).table["step"].to_pylist()))
+    steps = len(set(read_log(_log(folder).parent).table["step"].to_pylist()))
+    if violations := _violations(_log(folder).parents[2]):
+        raise RuntimeError(f"the graph is not valid: {violations[0]}")
+    return steps
+
+
+def _violations(sweep: Path) -> list[object]:
+    """Return what is wrong with the graph of a sweep, whether its runs have ended or not."""
+    from provrunner import open_sweep
+    from provrunner.graph import check_graph
+
+    return [*check_graph(open_sweep(sweep).graph())]
 
 
 def _steps_of_long(read: Callable[[Path], Any], column: str) -> Callable[[Path], int]:
@@ -258,6 +287,7 @@ LOGGERS: dict[str, Kind] = {
         lambda folder: _read_many(folder, "metrics_GR*/*.csv"),
         _steps_of_long(lambda folder: _read_many(folder, "metrics_GR*/*.csv"), "name"),
     ),
+    LEAST: Kind("torch", _least, ("least",)),
     OURS: Kind(OURS, _ours, ("log/metrics.*",), _read_ours, _steps_of_ours),
 }  # fmt: skip
 

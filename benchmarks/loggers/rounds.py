@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from benchmarks.loggers.crew import Worker, steps_after_kill
-from benchmarks.loggers.peers import OURS
+from benchmarks.loggers.peers import LOGGERS, OURS
 
 __all__ = ["Found", "measure", "progress"]
 
@@ -60,6 +60,8 @@ def measure(
     for worker in workers.values():
         worker.close()
     for name in names:
+        if LOGGERS[name].read is None:
+            continue
         progress(f"kill {name}")
         found[name].kept = steps_after_kill(name, folder / f"killed {name}", kill_at)
     return dict(found)
