@@ -57,6 +57,7 @@ class RankReader:
         # journals first: what is freed from one after this lies in its stream before that is read
         journals = [self._read_journal(segment) for segment in segments]
         pieces: list[tuple[int, pa.RecordBatch]] = []
+        known = segments[0] if segments else 0
         for position, segment in enumerate(segments):
             if self.damage is not None:
                 break
@@ -69,11 +70,13 @@ class RankReader:
                 pieces.extend(self._from_journals(journals, segments[position - 1], stop))
                 if not self._joins(reader, segments[position - 1]):
                     break
+            # a stream whose head is not whole has not begun: what waits is of the one before it
+            known = segment if reader.metadata else known
             pieces.extend((segment, part) for part in self._new(batches))
             if reader.damage is not None:
                 self.damage = (reader.path, reader.damage)
         if self.damage is None and segments:
-            pieces.extend(self._from_journals(journals, segments[-1], None))
+            pieces.extend(self._from_journals(journals, known, None))
         self.behind = any(
             _last_row(rows, self.table) > self.rows or rows.damaged for rows in journals
         )

@@ -136,6 +136,24 @@ def test_a_segment_changed_after_the_next_began_is_damage(start, open_sink, run)
     sink.close(RunStatus.FINISHED)
 
 
+def test_what_waits_in_a_segment_stays_its_own_when_the_next_ones_stream_was_cut(
+    start, open_sink, run
+):
+    process = start('step(1); sink.flush(); step(2); say("ready"); signal.pause()')
+    process.stdout.readline()
+    process.kill()
+    process.wait()
+    sink = open_sink()
+    stream = run / "log" / "metrics.r0.1.arrows"
+    whole = stream.read_bytes()
+    stream.write_bytes(whole[:300])
+    rows = read_log(run).table
+    assert rows["step"].to_pylist() == [1, 2]
+    assert rows["segment"].to_pylist() == [0, 0]
+    stream.write_bytes(whole)
+    sink.close(RunStatus.FINISHED)
+
+
 HOSTILE = pa.schema([("value", pa.float64())])
 
 
