@@ -185,8 +185,11 @@ def _look_at_sweep(sweep: Path, killed: set[str], found: Killed) -> None:
             found.wrong.append(f"{run}: {problem}")
     if not (sweep / "plan.json").exists():
         return
-    if verify_sweep(sweep, read_data=True).exit_code == 1:
-        found.wrong.append(f"{sweep}: verify finds it damaged")
+    found.wrong.extend(
+        f"{sweep}/{finding.path}: {finding.message}"
+        for finding in verify_sweep(sweep, read_data=True).findings
+        if finding.severity == "damaged"
+    )
     verify_sweep(sweep, seal=True)
     for run in sweep.glob("runs/*/log"):
         # a run that died before its log began has nothing to seal
