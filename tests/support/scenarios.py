@@ -157,11 +157,11 @@ def _failing(disk: Path, step: int) -> None:
     """Let every event and metric fail in our own code from here on."""
     from provrunner.log.writer import ArrowSink
 
-    def fail(self, records):
+    def fail(self, *records):
         raise RuntimeError("a mistake of ours")
 
     if step == 50:
-        ArrowSink.write = fail
+        ArrowSink.write = ArrowSink.write_numbers = fail
 
 
 _FAULTS = {
