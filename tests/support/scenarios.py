@@ -155,13 +155,14 @@ def _deleted(disk: Path, step: int) -> None:
 
 def _failing(disk: Path, step: int) -> None:
     """Let every event and metric fail in our own code from here on."""
+    from provrunner.log.journal import Journal
     from provrunner.log.writer import ArrowSink
 
     def fail(self, *records):
         raise RuntimeError("a mistake of ours")
 
     if step == 50:
-        ArrowSink.write = ArrowSink.write_numbers = fail
+        ArrowSink.write = Journal.append_numbers = fail
 
 
 _FAULTS = {
