@@ -77,7 +77,7 @@ class TrainingWatch:
         """
         self.detach()
         self._trainer, self._callback, self._strategy = trainer, callback, trainer.strategy
-        self._stop_told = False
+        self._stop_told = trainer.should_stop  # by the fit before a test, which told of it
         wrap, connector = self._guard.wrap, trainer._logger_connector
         self._undo = [
             wrap_method(connector, "update_train_step_metrics", after=wrap(self._train_step)),

@@ -42,7 +42,8 @@ def lineage(
     from provrunner.report import open_sweep, render_rows, trace, write_picture
 
     found = trace(open_sweep(sweep), term, direction="down" if down else "up", to=to)
-    typer.echo(render_rows(found.rows, format_.value), nl=False)
+    rows = found.rows if format_ is RowsFormat.TABLE else found.details
+    typer.echo(render_rows(rows, format_.value), nl=False)
     for path, draw in ((svg, found.draw), (png, found.draw_png)):
         if path is not None:
             write_picture(path, draw())

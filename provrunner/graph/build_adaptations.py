@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 from provrunner.graph.build_run import add_agent
 from provrunner.graph.context import Context
 from provrunner.graph.records import Row, RunRecord
@@ -29,11 +31,13 @@ def _add_revisions(
 ) -> None:
     previous = _initial(context, record, name)
     in_force: list[tuple[int, str]] = []
-    kept = _last_by_epoch(context, timeline, rows)
-    for count, row in kept:
+    twins: Counter[int | None] = Counter()
+    for count, row in _last_by_epoch(context, timeline, rows):
         maker = timeline.around(row["time"], row["epoch"])
         time = maker.span.clamp(row["time"])
-        setting = _add_adaptation(context, record, name, row, count)
+        twins[row["step"]] += 1
+        twin = twins[row["step"]]
+        setting = _add_adaptation(context, record, name, row, changes=count, twin=twin)
         relate, run = context.statements.relate, record.number
         relate("was_generated_by", setting, maker.id, run=run, time=time)
         if previous:
@@ -71,8 +75,12 @@ def _initial(context: Context, record: RunRecord, name: str) -> str | None:
     return qualified_id("setting", context.plan.sweep_id, name, row["value"]) if row else None
 
 
-def _add_adaptation(context: Context, record: RunRecord, name: str, row: Row, changes: int) -> str:
-    part = f"{local_name(name)}.{'run' if row['step'] is None else row['step']}"
+def _add_adaptation(
+    context: Context, record: RunRecord, name: str, row: Row, *, changes: int, twin: int
+) -> str:
+    """State one change; `twin` counts those of one step, such as the ends of two of its epochs."""
+    step = "run" if row["step"] is None else row["step"]
+    part = f"{local_name(name)}.{step}{'' if twin == 1 else f'-{twin}'}"
     return context.statements.add(
         "entity",
         f"{context.run(record)}.adaptation.{part}",

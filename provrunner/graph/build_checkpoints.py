@@ -7,8 +7,8 @@ from collections import Counter
 from provrunner.graph.context import Context, Span
 from provrunner.graph.records import Event, Row, RunRecord
 from provrunner.graph.statements import Because
+from provrunner.graph.terms import content_id
 from provrunner.graph.timeline import Activity, State, Timeline
-from provrunner.ids import qualified_id
 
 __all__ = ["add_checkpoints"]
 
@@ -133,7 +133,7 @@ def _add_revision(
 def _add_blob(context: Context, sha256: str | None, otherwise: str = "") -> str:
     return context.statements.add(
         "entity",
-        qualified_id("blob", sha256 or otherwise),
+        content_id("blob", sha256, otherwise),
         "pr:Content",
         f"bytes {sha256[:10]}" if sha256 else "unknown bytes",
         attributes={"sha256": sha256},

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import re
-
 from provrunner.graph.build_steps import add_carried_out
 from provrunner.graph.context import Context
 from provrunner.graph.records import Row, RunRecord
-from provrunner.graph.terms import parse_json
+from provrunner.graph.terms import content_id, parse_json
 from provrunner.ids import qualified_id
 
 __all__ = ["add_data"]
@@ -21,7 +19,6 @@ _ROLES = {
     "validation": "pr:validationData",
     "test": "pr:testData",
 }
-_SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 def add_data(context: Context, record: RunRecord) -> None:
@@ -43,8 +40,8 @@ def _add_dataset(context: Context, record: RunRecord, row: Row) -> str:
     name = row["dataset"] or "data"
     dataset = context.statements.add(
         "entity",
-        _content_id("data", row["digest"], name, row["type"]),
-        ("pr:Dataset", "mls:Dataset"),
+        content_id("data", row["digest"], name, row["type"]),
+        ("pr:Dataset", "mls:Dataset", "schema:Dataset"),
         name,
         attributes={
             "name": name,
@@ -146,10 +143,3 @@ def _add_preparation(
         usage = statements.relate("used", preparation, source, source)
         because = (preparation, generation, usage)
         statements.relate("was_derived_from", made, source, source, because=because)
-
-
-def _content_id(kind: str, digest: str | None, *parts: object) -> str:
-    """Return an id by the content's digest, by what else is known where there is none."""
-    if digest is not None and _SHA256.fullmatch(digest):
-        return f"{kind}-{digest[:16]}"
-    return qualified_id(kind, digest, *parts)

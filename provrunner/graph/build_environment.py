@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from provrunner.graph.context import Context
 from provrunner.graph.records import Row, RunRecord
-from provrunner.ids import canonical_json, qualified_id
+from provrunner.graph.terms import content_id
+from provrunner.ids import canonical_json, digest, qualified_id
 
 __all__ = ["add_environment"]
 
@@ -53,7 +54,7 @@ def _add_part(context: Context, code: str, type_: str, digest_: str, attribute: 
     kind = type_.removeprefix("pr:").lower()
     part = context.statements.add(
         "entity",
-        qualified_id(kind, digest_),
+        content_id(kind, digest_),
         type_,
         f"{kind} {digest_[:10]}",
         attributes={attribute: digest_},
@@ -79,11 +80,13 @@ def _add_software_and_hardware(context: Context, record: RunRecord) -> None:
     if event is None:
         return
     data = event.data
+    packages = [f"{name}=={version}" for name, version in _pairs(data.get("packages"))]
     software = {
         "python": data.get("python"),
         "os": data.get("os"),
         "launcher": data.get("launcher"),
-        "package": [f"{name}=={version}" for name, version in _pairs(data.get("packages"))],
+        "package": packages,
+        "lockSha256": digest("".join(f"{one}\n" for one in packages)) if packages else None,
         "variable": [f"{name}={value}" for name, value in _pairs(data.get("variables"))],
     }
     hardware = {
@@ -95,8 +98,9 @@ def _add_software_and_hardware(context: Context, record: RunRecord) -> None:
         "memoryBytes": data.get("memory_bytes"),
         "gpu": data.get("gpus") or [],
     }
+    python = f"Python {software['python'] or 'unknown'}, {len(packages)} packages"
     for kind, facts, label in (
-        ("environment", software, f"Python {software['python']}"),
+        ("environment", software, python),
         ("hardware", hardware, hardware["cpu"] or hardware["machine"] or "hardware"),
     ):
         entity = context.statements.add(

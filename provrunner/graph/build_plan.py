@@ -22,7 +22,7 @@ def add_plan(context: Context) -> None:
         id = context.statements.add(  # noqa: A001
             "entity",
             context.hyperparameter(axis.name),
-            "pr:Hyperparameter",
+            ("pr:Hyperparameter", "mls:HyperParameter"),
             axis.name,
             attributes={
                 "name": axis.name,
@@ -64,7 +64,7 @@ def add_setting(context: Context, config: str, row: Row, run: int | None = None)
     setting = context.statements.add(
         "entity",
         qualified_id("setting", context.plan.sweep_id, row["name"], row["value"]),
-        ("mls:HyperParameterSetting", "pr:Setting"),
+        ("mls:HyperParameterSetting", "pr:Setting", "schema:PropertyValue"),
         f"{row['name']} = {row['value']}",
         attributes={
             "name": row["name"],
@@ -83,7 +83,7 @@ def _add_sweep_config(context: Context) -> None:
     context.statements.add(
         "entity",
         context.sweep_config,
-        ("pr:SweepConfig", "prov:Plan", "prov:Collection"),
+        ("pr:SweepConfig", "prov:Plan", "prov:Collection", "provone:Workflow"),
         " ".join(plan.command) or plan.name,
         attributes={
             "name": plan.name,

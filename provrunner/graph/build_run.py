@@ -22,7 +22,7 @@ def add_run(context: Context, record: RunRecord) -> None:
     context.statements.add(
         "activity",
         run,
-        ("pr:Run", "mls:Run"),
+        ("pr:Run", "mls:Run", "provone:Execution", "schema:CreateAction"),
         f"run {row['run_id']}",
         run=record.number,
         start=span.start,
@@ -116,7 +116,11 @@ def _add_hyperparameter(
     setting = context.statements.add(
         "entity",
         f"{context.run(record)}.hp.{part}",
-        ("mls:HyperParameterSetting", "pr:Seed" if seed else "pr:SweptSetting"),
+        (
+            "mls:HyperParameterSetting",
+            "pr:Seed" if seed else "pr:SweptSetting",
+            "schema:PropertyValue",
+        ),
         f"{name} = {row['value']}",
         run=record.number,
         attributes={

@@ -76,7 +76,7 @@ def _add_step(context: Context, name: str, step: Step, targets: list[str]) -> No
     context.steps[name] = context.statements.add(
         "entity",
         f"{root}.{name}",
-        ("pr:Step", "prov:Plan", "prov:Collection"),
+        ("pr:Step", "prov:Plan", "prov:Collection", "provone:Program"),
         name,
         attributes={
             "name": name,
@@ -98,7 +98,9 @@ def _add_port(context: Context, id_: str, name: str, type_: str, source: str | N
     if source:
         step, _, port = source.rpartition(".")
         attributes["from"] = _reference(f"{step}.out.{port}")
-    return context.statements.add("entity", id_, "pr:Port", name, attributes=attributes)
+    return context.statements.add(
+        "entity", id_, ("pr:Port", "provone:Port"), name, attributes=attributes
+    )
 
 
 def _reference(id_: str) -> dict[str, str]:

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from provrunner.ids import canonical_json, digest
+from provrunner.ids import canonical_json, digest, qualified_id
 
 __all__ = [
     "BASE_IRI",
@@ -20,6 +20,7 @@ __all__ = [
     "Relation",
     "Value",
     "clean_text",
+    "content_id",
     "local_name",
     "parse_json",
     "prov_value",
@@ -31,6 +32,8 @@ BASE_IRI = "https://w3id.org/provrunner/id/"
 NAMESPACES: Mapping[str, str] = {
     "mls": "http://www.w3.org/ns/mls#",
     "pr": "https://w3id.org/provrunner/ns#",
+    "provone": "http://purl.dataone.org/provone/2015/01/15/ontology#",
+    "schema": "https://schema.org/",
 }
 """The vocabularies of types and attributes, beside `prov:` and `xsd:` that PROV declares."""
 
@@ -46,6 +49,7 @@ Value: TypeAlias = str | int | float | bool | dict[str, str]
 _LONGEST_TEXT = 4096
 _LONGEST_NAME = 80
 _INT64 = 1 << 63
+_SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,6 +242,18 @@ def local_name(text: str) -> str:
         return text
     readable = re.sub(r"[^A-Za-z0-9]+", "_", text)[:32].strip("_")
     return f"{readable or 'x'}-{digest(text)[:8]}"
+
+
+def content_id(kind: str, sha256: str | None, *parts: object) -> str:
+    """Return an id by the digest of a thing's bytes, by what else is known where there is none.
+
+    Example:
+        >>> content_id("blob", "3f9c41d8" * 8), content_id("blob", None, "last.ckpt")
+        ('blob-3f9c41d83f9c41d8', 'blob-f6d5d5f29e98d557')
+    """
+    if sha256 is not None and _SHA256.fullmatch(sha256):
+        return f"{kind}-{sha256[:16]}"
+    return qualified_id(kind, sha256, *parts)
 
 
 def prov_value(value: object) -> Value:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from provrunner.errors import ConfigError
@@ -20,7 +21,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Trace", "trace", "verify_sweep", "write_picture"]
 
-_ROW_COLUMNS = ("depth", "kind", "type", "label", "run", "start", "id")
+_ROW_COLUMNS = ("depth", "kind", "type", "label", "digest", "run", "start", "id")
+_DIGEST = '"pr:(?:sha256|gitCommit|lockSha256)":"(?P<digest>[0-9a-f]{12})'
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,9 +37,20 @@ class Trace:
 
     @property
     def rows(self) -> pa.Table:
-        """Its nodes, nearest first; columns depth, kind, type, label, run, start, id."""
+        """Its nodes, nearest first.
+
+        Columns depth, kind, type, label, digest, run, start, id. The digest is the first 12 digits
+        of a SHA-256 or commit; of an environment, that of its packages.
+        """
+        return self.details.select(list(_ROW_COLUMNS))
+
+    @property
+    def details(self) -> pa.Table:
+        """The same with all that is known of each node: the column attributes, JSON text."""
         order = [("depth", "ascending"), ("id", "ascending")]
-        return self.graph.nodes.sort_by(order).select(list(_ROW_COLUMNS))
+        nodes = self.graph.nodes.sort_by(order)
+        digest = pc.struct_field(pc.extract_regex(nodes["attributes"], _DIGEST), "digest")
+        return nodes.append_column("digest", digest).select([*_ROW_COLUMNS, "attributes"])
 
     def draw(self) -> bytes:
         """Draw it as an SVG document."""

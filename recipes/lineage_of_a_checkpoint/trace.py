@@ -21,11 +21,10 @@ select ?number ?name ?value where {
 order by (if(?direction = "maximize", -?value, ?value)) limit 1
 """
 
-# A start is stated in its qualified form alone: PROV's plain `wasStartedBy` is of a trigger.
 ORIGIN = """
 select distinct ?label ?what ?told where {
   ?number (prov:wasGeneratedBy | prov:wasDerivedFrom | prov:used | prov:wasAssociatedWith
-    | prov:actedOnBehalfOf | prov:hadMember | prov:qualifiedStart/prov:hadActivity)* ?thing .
+    | prov:actedOnBehalfOf | prov:hadMember)* ?thing .
   ?thing rdfs:label ?label ; ?what ?told .
   filter(?what in (pr:sha256, pr:gitCommit, pr:package, prov:value)
     || ?what = pr:name && exists { ?thing a prov:Person })

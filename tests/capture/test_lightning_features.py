@@ -157,9 +157,10 @@ def test_several_optimizers_are_told_apart(fit, sink, classifier):
     ]
 
 
-def test_early_stopping_is_an_adaptation_with_its_agent(fit, sink, model):
+def test_early_stopping_is_an_adaptation_with_its_agent(fit, sink, model, loaders):
     stop = cbs.EarlyStopping("val/loss", patience=1, min_delta=9.0)
-    fit(model, stop, max_epochs=9)
+    trainer = fit(model, stop, max_epochs=9)
+    trainer.test(model, loaders[1])  # which must not tell of the stop again
     (change,) = sink.events("adaptation")
     assert change.subject == "trainer.should_stop"
     assert change.data["cause"] == "early_stopping"

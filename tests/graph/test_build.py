@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 import pytest
 
 from provrunner.graph import Graph, build_graph, check_graph
+from provrunner.ids import digest
 from provrunner.plan import Plan
 from provrunner.schema import TABLES
 
@@ -208,6 +209,23 @@ def test_adaptations_revise_the_configured_value_and_name_their_cause(graph: Gra
     assert f"{run}.train.2.use.hp.optimizer.lr" in graph.edges["id"].to_pylist()
 
 
+def test_two_changes_of_a_setting_in_one_step_are_two_entities(plan: Plan, tables: Tables) -> None:
+    adaptations = tables["adaptations"]
+    told = adaptations.filter(pc.equal(adaptations["run"], 0)).slice(0, 2)
+    names = pa.array(["trainer.should_stop"] * 2)
+    told = told.set_column(told.schema.get_field_index("name"), "name", names)
+    told = told.set_column(told.schema.get_field_index("step"), "step", pa.array([50, 50]))
+    graph = build_graph({**tables, "adaptations": told}, plan)
+    first, second = nodes(graph, "pr:Adaptation", 0)
+    assert (
+        second["id"]
+        == f"{first['id']}-2"
+        == f"{run_id(graph, 0)}.adaptation.trainer.should_stop.50-2"
+    )
+    assert edges(graph, "was_derived_from", second["id"])[0]["object"] == first["id"]
+    assert check_graph(graph) == []
+
+
 def test_code_names_commit_and_uncommitted_patch(graph: Graph, small: ModuleType) -> None:
     code = nodes(graph, "pr:SourceCode")
     assert len(code) == 1
@@ -215,13 +233,43 @@ def test_code_names_commit_and_uncommitted_patch(graph: Graph, small: ModuleType
     sources = {row["object"] for row in edges(graph, "was_derived_from", code[0]["id"])}
     parts = [*nodes(graph, "pr:Commit"), *nodes(graph, "pr:Patch")]
     assert sources == {row["id"] for row in parts}
-    assert nodes(graph, "pr:Patch")[0]["attributes"]["pr:sha256"] == small.PATCH
+    (patch,) = nodes(graph, "pr:Patch")
+    assert patch["attributes"]["pr:sha256"] == small.PATCH
+    assert patch["id"] == f"patch-{small.PATCH[:16]}"
+
+
+def test_bytes_are_named_by_the_first_digits_of_their_sha256(graph: Graph) -> None:
+    found = [
+        *nodes(graph, "pr:Content"),
+        *nodes(graph, "pr:Dataset"),
+        *nodes(graph, "pr:RunConfig"),
+    ]
+    assert len(found) > 8
+    for row in found:
+        assert row["id"].partition("-")[2] == row["attributes"]["pr:sha256"][:16]
+
+
+def test_types_of_neighbours_stand_beside_ours(graph: Graph) -> None:
+    beside = {
+        row["type"]: set(json.loads(row["attributes"])["prov:type"])
+        for row in graph.nodes.to_pylist()
+        if '"prov:type"' in row["attributes"]
+    }
+    assert beside["pr:Run"] == {"mls:Run", "provone:Execution", "schema:CreateAction"}
+    assert beside["pr:Dataset"] == {"mls:Dataset", "schema:Dataset"}
+    assert beside["pr:SweepConfig"] == {"prov:Plan", "prov:Collection", "provone:Workflow"}
+    assert beside["pr:Step"] == {"prov:Plan", "prov:Collection", "provone:Program"}
+    assert beside["pr:Port"] == {"provone:Port"}
+    assert beside["pr:Hyperparameter"] == {"mls:HyperParameter"}
+    assert "schema:PropertyValue" in beside["mls:HyperParameterSetting"]
 
 
 def test_environment_lists_packages_and_runs_share_it(graph: Graph) -> None:
     environment = nodes(graph, "pr:Environment")
     assert len(environment) == 1
-    assert environment[0]["attributes"]["pr:package"] == ["numpy==2.3.0", "torch==2.9.0"]
+    told = environment[0]["attributes"]
+    assert told["pr:package"] == ["numpy==2.3.0", "torch==2.9.0"]
+    assert told["pr:lockSha256"] == digest("numpy==2.3.0\ntorch==2.9.0\n")
 
 
 def test_software_acts_for_the_user_by_the_run_config_as_its_plan(graph: Graph) -> None:

@@ -291,6 +291,11 @@ def test_trace_follows_a_metric_to_its_data_set(written):
     found = trace(open_sweep(written), "val/loss@3")
     assert found.rows["depth"][0].as_py() == 0
     assert "pr:Dataset" in " ".join(found.rows["type"].to_pylist())
+    digests = dict(
+        zip(found.rows["type"].to_pylist(), found.rows["digest"].to_pylist(), strict=True)
+    )
+    assert len(digests["pr:Dataset"]) == 12
+    assert found.details.column_names == [*found.rows.column_names, "attributes"]
     assert found.draw().lstrip().startswith(b"<?xml") or b"<svg" in found.draw()
 
 
