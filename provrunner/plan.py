@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from provrunner.errors import LogError, nearest
 from provrunner.ids import canonical_json, digest
 
-__all__ = ["GRANULARITIES", "Hyperparameter", "Objective", "Origin", "Plan", "Point"]
+__all__ = [
+    "GRANULARITIES",
+    "Hyperparameter",
+    "Objective",
+    "Origin",
+    "Plan",
+    "Point",
+    "matching_runs",
+]
 
 GRANULARITIES = ("run", "stage", "epoch", "checkpointed")
 """How finely a provenance graph may tell training."""
@@ -21,6 +29,25 @@ _NOT_OF_THE_SPEC = (
     *("origin", "reason"),
 )
 _SHORTEST_ID = 4
+
+
+def matching_runs(term: int | str, runs: Mapping[str, int]) -> list[str]:
+    """Return the ids of the runs that a number, an id or its first four characters may mean.
+
+    Args:
+        term: what a person says.
+        runs: numbers by id.
+
+    Example:
+        >>> runs = {"0003-9f2c41d8": 3, "0004-1b7de0aa": 4}
+        >>> matching_runs(3, runs), matching_runs("0004", runs), matching_runs("000", runs)
+        (['0003-9f2c41d8'], ['0004-1b7de0aa'], [])
+    """
+    text = str(term)
+    whole = [run_id for run_id, number in runs.items() if text in (str(number), run_id)]
+    if whole or len(text) < _SHORTEST_ID:
+        return whole
+    return [run_id for run_id in runs if run_id.startswith(text)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,24 +162,26 @@ class Plan:
             del spec[key]
         return digest(canonical_json(spec))
 
-    def find_point(self, term: int | str) -> Point:
-        """Return the planned run of a number, an id, or four or more first characters of an id.
+    def find_point(self, term: int | str, others: Sequence[Point] = ()) -> Point:
+        """Return the run of a number, an id, or four or more first characters of an id.
+
+        Args:
+            term: what a person says.
+            others: runs outside the plan; of one number the planned run is meant.
 
         Raises:
             LogError: there is none, or several; the message names the nearest.
         """
-        text = str(term)
-        for point in self.points:
-            if text in (str(point.run), point.run_id):
-                return point
-        ids = [point.run_id for point in self.points]
-        begun = [one for one in ids if one.startswith(text)] if len(text) >= _SHORTEST_ID else []
-        if len(begun) == 1:
-            return self.points[ids.index(begun[0])]
-        if begun:
-            raise LogError(f"{text!r} may be one of {', '.join(begun[:4])}; say more of it")
-        size = f"its {len(ids)} runs are numbered from 0" if ids else "it has no runs"
-        raise LogError(f"sweep {self.name!r} has no run {text!r}; {size}{nearest(text, ids)}")
+        points = {point.run_id: point for point in (*self.points, *others)}
+        found = matching_runs(term, {run_id: point.run for run_id, point in points.items()})
+        planned = [run_id for run_id in found if points[run_id] not in others]
+        if len(planned or found) == 1:
+            return points[(planned or found)[0]]
+        if found:
+            raise LogError(f"{str(term)!r} may be one of {', '.join(found[:4])}; say more of it")
+        size = f"its {len(points)} runs are numbered from 0" if points else "it has no runs"
+        hint = nearest(str(term), points)
+        raise LogError(f"sweep {self.name!r} has no run {str(term)!r}; {size}{hint}")
 
     def to_json(self) -> str:
         """Write the plan as indented JSON with sorted keys and a final newline."""

@@ -26,7 +26,7 @@ def export(
     to: Annotated[str, typer.Option(metavar="FORMAT", help=_FORMATS)] = "json",
     run: Annotated[
         Optional[str],  # noqa: UP045  typer reads it
-        typer.Option(metavar="N", help="one run alone, by number or id"),
+        typer.Option(metavar="N", help="one run alone: 3, best, its id"),
     ] = None,
     out: Annotated[
         Optional[Path],  # noqa: UP045  typer reads it

@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 
 from provrunner.errors import GraphError, nearest
 from provrunner.graph.terms import BASE_IRI
+from provrunner.plan import matching_runs
 
 if TYPE_CHECKING:
     from provrunner.graph.links import Links
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["Graph", "find_term", "lineage", "reach", "within"]
 
 _SHORTEST_DIGEST = 6
+_MOST_COMPARED = 10_000
 _WHERE = re.compile(r"(?P<name>.+?)(?:@(?P<run>[^@/]+))?(?:/(?P<epoch>\d+|test))?")
 
 _SOURCE = "pr:SourceFile"
@@ -85,7 +87,8 @@ def find_term(graph: Graph, term: str) -> str:
         found = find(graph, term)
         if found is not None:
             return found
-    raise GraphError(f"nothing in this graph is called {term!r}{nearest(term, _known(graph))}")
+    hint = nearest(bare, _ids_like(graph, bare)) or nearest(term, _known(graph))
+    raise GraphError(f"nothing in this graph is called {term!r}{hint}")
 
 
 def lineage(graph: Graph, node_id: str, direction: str = "up") -> Graph:
@@ -175,12 +178,9 @@ def _quoted(text: str) -> str:
 
 
 def _find_run(graph: Graph, term: str) -> str | None:
-    runs = list(_select(graph, "pr:Run"))
-    for id_, run, attributes in runs:
-        if term in {str(run), attributes.get("pr:runId")}:
-            return id_
-    begun = [id_ for id_, _, attributes in runs if str(attributes["pr:runId"]).startswith(term)]
-    return _only(term, begun) if len(term) >= 4 else None
+    runs = {str(told["pr:runId"]): (id_, run) for id_, run, told in _select(graph, "pr:Run")}
+    found = matching_runs(term, {run_id: run or 0 for run_id, (_, run) in runs.items()})
+    return _only(term, [runs[run_id][0] for run_id in found])
 
 
 def _find_best(graph: Graph, term: str) -> str | None:
@@ -295,6 +295,20 @@ def _only(term: str, found: Sequence[str]) -> str | None:
         some = ", ".join(sorted(found)[:4])
         raise GraphError(f"{term!r} may be one of {len(found)} things: {some}; say more of it")
     return found[0] if found else None
+
+
+def _ids_like(graph: Graph, term: str) -> list[str]:
+    """Return ids that a mistyped one may have meant: of one run, or else of one kind.
+
+    A graph may have a million: comparing with each would take minutes.
+    """
+    ids, head = graph.nodes["id"], term.partition(".")[0]
+    chosen = pc.starts_with(ids, f"{head}.")
+    if head == term or not pc.any(chosen).as_py():
+        kind = pc.starts_with(ids, f"{head.partition('-')[0]}-")
+        chosen = pc.and_(kind, pc.invert(pc.match_substring(ids, ".")))
+    found: list[str] = ids.filter(chosen).slice(0, _MOST_COMPARED).to_pylist()
+    return found
 
 
 def _known(graph: Graph) -> list[str]:

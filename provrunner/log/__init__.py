@@ -10,6 +10,7 @@ from provrunner.log.folder import (
     read_plan,
     run_folder,
     run_folders,
+    unplanned_runs,
     write_plan,
 )
 from provrunner.log.reader import Log, LogFollower, read_log, run_status
@@ -33,6 +34,7 @@ __all__ = [
     "run_folders",
     "run_status",
     "seal_run",
+    "unplanned_runs",
     "verify_sweep",
     "write_plan",
 ]

@@ -9,7 +9,7 @@ from datetime import datetime
 from pathlib import Path
 
 from provrunner.errors import LogError, nearest
-from provrunner.plan import Plan
+from provrunner.plan import Plan, Point
 
 __all__ = [
     "EVENTS_FILE",
@@ -30,6 +30,7 @@ __all__ = [
     "stream_name",
     "stream_parts",
     "sync_folder",
+    "unplanned_runs",
     "write_plan",
 ]
 
@@ -194,6 +195,19 @@ def run_folders(folder: Path) -> list[Path]:
     if not runs.is_dir():
         return []
     return [Path(entry) for entry in sorted(e.path for e in os.scandir(runs) if e.is_dir())]
+
+
+def unplanned_runs(folder: Path, plan: Plan) -> tuple[Point, ...]:
+    """Return the runs that have a log and are no point of the plan, by name.
+
+    A script's further Trainers are such; they have no trial, no seed and no values.
+    """
+    planned = {point.run_id for point in plan.points}
+    return tuple(
+        Point(run_number(path.name), path.name, "", 0, None, {})
+        for path in run_folders(folder)
+        if path.name not in planned and log_folder(path).is_dir()
+    )
 
 
 def run_number(run_id: str) -> int:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from provrunner.errors import ConfigError, LogError
+from provrunner.log.folder import run_number
 from provrunner.plan import Plan
 from provrunner.redaction import redact, secret_values
 from provrunner.schema import TABLES
@@ -88,5 +89,5 @@ def _parse(line: str, numbers: dict[str, int]) -> dict[str, object] | None:
         return None
     if not all(value is None or isinstance(value, str) for value in (run_id, user)):
         return None
-    run = None if run_id is None else numbers.get(run_id)
+    run = None if run_id is None else numbers.get(run_id, run_number(run_id))
     return {"run": run, "run_id": run_id, "time": time, "user": user, "text": text}

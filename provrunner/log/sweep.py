@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from provrunner.log.derive import SweepTables
 from provrunner.log.events import numpy_column
-from provrunner.log.folder import log_folder, read_plan, run_folder, run_folders, run_number
+from provrunner.log.folder import log_folder, read_plan, run_folder, unplanned_runs
 from provrunner.log.notes import read_notes
 from provrunner.log.reader import read_log, run_status
 from provrunner.log.runs import RunState
@@ -47,12 +47,9 @@ class _FolderLogs:
 
     def __init__(self, folder: Path, plan: Plan) -> None:
         folders = {
-            (point.run, point.run_id): run_folder(folder, point.run_id) for point in plan.points
+            (point.run, point.run_id): run_folder(folder, point.run_id)
+            for point in (*plan.points, *unplanned_runs(folder, plan))
         }
-        planned = {run_id for _, run_id in folders}
-        for path in run_folders(folder):
-            if path.name not in planned and _has_log(path):
-                folders[run_number(path.name), path.name] = path
         self._folders = dict(sorted(folders.items()))
         self._folder, self._plan = folder, plan
 

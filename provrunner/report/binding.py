@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 __all__ = ["bind"]
 
 _OPEN = "all"
-_SHORTEST_ID = 4
 
 
 def bind(sweep: Sweep, question: Question, given: Mapping[str, Any]) -> str:
@@ -29,6 +28,7 @@ def bind(sweep: Sweep, question: Question, given: Mapping[str, Any]) -> str:
     Raises:
         ConfigError: a parameter is unknown, a value is none of its kind, or it is left open which
             way a metric that is not the objective gets better.
+        LogError: there is no such run.
     """
     known = [parameter.name for parameter in question.parameters]
     for name in given:
@@ -84,25 +84,9 @@ def _literal(value: Any) -> str:
 
 def _run(sweep: Sweep, term: Any) -> int:
     """Find a run by number, id, `best` or `runner_up`; of runs not finished, the best will do."""
-    text = str(term)
-    if text in ("best", "runner_up"):
-        return _placed(sweep, text)
-    known = {point.run_id: point.run for point in sweep.plan.points}
-    found = _matching(text, known)
-    if not found:
-        known = dict(sweep.sql("select run_id, run from runs").fetchall())
-        found = _matching(text, known)
-    if len(found) != 1:
-        raise ConfigError(f"there is no run {text!r} in {sweep.folder}{nearest(text, known)}")
-    return found[0]
-
-
-def _matching(text: str, runs: Mapping[str, int]) -> list[int]:
-    """Return the numbers of runs of this number or id, or else of ids that begin like this."""
-    whole = [number for run_id, number in runs.items() if text in (str(number), run_id)]
-    if whole or len(text) < _SHORTEST_ID:
-        return whole
-    return [number for run_id, number in runs.items() if run_id.startswith(text)]
+    if term in ("best", "runner_up"):
+        return _placed(sweep, term)
+    return sweep.find_run(term).run
 
 
 def _placed(sweep: Sweep, word: str) -> int:

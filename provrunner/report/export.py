@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from provrunner.errors import ConfigError, LogError, nearest
 from provrunner.report.files import holding, replace_file
+from provrunner.report.runref import find_run
 
 if TYPE_CHECKING:
     from provrunner.graph import Graph
@@ -49,7 +50,7 @@ def export_graph(
         to: a key of `FORMATS`, the name of one in any case, `all` of them, or `ro-crate`: a folder
             with the files of the sweep or run, their provenance and `ro-crate-metadata.json`; or
             `svg` or `png`: pictures of the sweep, or of the run.
-        run: the number or id of the one run to write, with all that it came from; None for all.
+        run: the one run to write, as for `find_run`, with all that it came from; None for all.
         out: the file; with `all`, each suffix takes the place of its own; of a crate, a new folder
             or a file `….zip`; of a sweep's pictures, a folder. None is in the sweep's folder
             `prov/`, called by the sweep or run.
@@ -68,7 +69,7 @@ def export_graph(
     formats = _formats(to)
     if bundles and run is not None:
         raise ConfigError("bundles are a run each: leave out --bundles or --run")
-    graph, point = sweep.graph(), None if run is None else sweep.plan.find_point(run)
+    graph, point = sweep.graph(), None if run is None else find_run(run, sweep).point
     if point is not None:
         from provrunner.graph import cut_run
 

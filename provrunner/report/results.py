@@ -11,12 +11,18 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from provrunner.errors import LogError, nearest
-from provrunner.log.folder import find_sweep, log_folder, run_folder, sealed_name
+from provrunner.log.folder import (
+    find_sweep,
+    log_folder,
+    run_folder,
+    sealed_name,
+    unplanned_runs,
+)
 from provrunner.log.reader import Log, read_log
 from provrunner.log.runs import level_column, level_type
 from provrunner.log.sweep import read_tables
 from provrunner.log.views import Views
-from provrunner.plan import Plan
+from provrunner.plan import Plan, Point
 from provrunner.report.about import about_lines
 from provrunner.report.lazy import LAZY_TABLES, project_runs, summary_rows
 from provrunner.schema import TABLES
@@ -122,17 +128,27 @@ class Sweep:
         """Return the sweep's PROV graph."""
         return self._graph
 
+    def find_run(self, term: int | str) -> Point:
+        """Return the run of a number, an id, or four or more first characters of an id.
+
+        One outside the plan, such as a further Trainer of a script, has no trial and no values.
+
+        Raises:
+            LogError: there is none, or several; the message names the nearest.
+        """
+        return self.plan.find_point(term, unplanned_runs(self.folder, self.plan))
+
     def read_log(self, run: int | str, table: str = "metrics") -> Log:
         """Read the log of one run.
 
         Args:
-            run: its number or id.
+            run: its number or id, as for `find_run`.
             table: `metrics` or `events`.
 
         Raises:
             LogError: there is no such run, or it has no log.
         """
-        return read_log(run_folder(self.folder, self._run_id(run)), table)
+        return read_log(run_folder(self.folder, self.find_run(run).run_id), table)
 
     def write(self) -> tuple[Path, ...]:
         """Write all derived files anew; return their paths in the order written.
@@ -189,14 +205,6 @@ class Sweep:
             method=self._summary.document.get("method", "linear_model"),
             granularity=self._granularity,
         )
-
-    def _run_id(self, run: int | str) -> str:
-        ids = dict(zip(self.runs["run"].to_pylist(), self.runs["run_id"].to_pylist(), strict=True))
-        if run in ids.values():
-            return str(run)
-        if isinstance(run, int) and run in ids:
-            return str(ids[run])
-        raise LogError(f"there is no run {run!r} in {self.folder}{nearest(str(run), ids.values())}")
 
 
 def build_study(plan: Plan) -> Study:

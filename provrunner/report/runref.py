@@ -20,7 +20,7 @@ _PLAN = "plan.json"
 
 @dataclass(frozen=True)
 class RunRef:
-    """A planned run of an open sweep."""
+    """A run of an open sweep."""
 
     sweep: Sweep
     point: Point
@@ -64,11 +64,11 @@ def find_run(term: int | str, sweep: Sweep | Path | str | None = None) -> RunRef
 
 def _in_sweep(sweep: Sweep, run: str) -> RunRef:
     if run != _BEST:
-        return RunRef(sweep, sweep.plan.find_point(run))
+        return RunRef(sweep, sweep.find_run(run))
     best = sweep.sensitivity().to_dict()["best"]
     if best is None:
         raise LogError(f"sweep {sweep.plan.name!r} has no best run: none has finished")
-    return RunRef(sweep, sweep.plan.find_point(best["run_id"]))
+    return RunRef(sweep, sweep.find_run(best["run_id"]))
 
 
 def _find_sweep(name: str, beside: Sweep | Path | str | None) -> Path:

@@ -215,7 +215,7 @@ def _explain_value(sweep: Sweep, summary: Json, term: str) -> Why:
         raise _unknown(sweep, summary, term)
     told = json.loads(row["attributes"])
     name, stage, epoch = told["pr:name"], told["pr:stage"], told.get("pr:epoch")
-    run = sweep.plan.find_point(row["run"]).run_id
+    run = sweep.find_run(row["run"]).run_id
     return Why(
         term=f"{name} of run {run}" + ("" if epoch is None else f" at epoch {epoch}"),
         statement=f"{name} is {told['prov:value']}.",

@@ -14,7 +14,7 @@ from yaml import YAMLError  # type: ignore[import-untyped]
 
 from provrunner.errors import LogError
 from provrunner.ids import canonical_json, digest
-from provrunner.log import read_log, read_plan, run_folder
+from provrunner.log import read_log, read_plan, run_folder, unplanned_runs
 from provrunner.plan import Origin, Plan, Point
 
 __all__ = ["RunRecord", "masked_keys", "read_record"]
@@ -76,7 +76,7 @@ def read_record(folder: Path, run: int | str) -> RunRecord:
             one that its log tells of.
     """
     plan = read_plan(folder)
-    point = plan.find_point(run)
+    point = plan.find_point(run, unplanned_runs(folder, plan))
     place = run_folder(folder, point.run_id)
     config = _read_config(place / "config.yaml", point)
     events = _read_events(place, point)

@@ -68,6 +68,13 @@ def test_path_that_many_runs_have_is_refused_with_examples(graph: Graph) -> None
 def test_unknown_term_names_the_nearest(graph: Graph) -> None:
     with pytest.raises(GraphError, match="called 'val/los'; did you mean 'val/loss'"):
         find_term(graph, "val/los")
+    run = find_term(graph, "0")
+    for id_, meant in (
+        (f"art:{run}.checkpoint.21", f"{run}.checkpoint.20"),
+        (f"{run[:-1]}x", run),
+    ):
+        with pytest.raises(GraphError, match=f"called '{id_}'; did you mean '{meant}'"):
+            find_term(graph, id_)
     with pytest.raises(GraphError, match="no run is called '99'"):
         find_term(graph, "val/loss@99")
     with pytest.raises(GraphError, match="no node of this graph has the id 'x'"):

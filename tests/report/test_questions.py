@@ -23,7 +23,7 @@ from support import question_sweep as told
 from support.question_sweep import EPOCHS, FAILED, LAST, LR, SLOW, STEERED, TWO_RANKS, WIDTH
 
 from provrunner.cli import main
-from provrunner.errors import ConfigError, ProvrunnerError
+from provrunner.errors import ProvrunnerError
 from provrunner.log import run_status, write_plan
 from provrunner.log.folder import project_sweeps, run_folder
 from provrunner.report import ask, list_questions, open_sweep, question_sql
@@ -634,7 +634,7 @@ def test_a_value_with_a_quote_stays_a_value(whole):
         (39, {}, "no question '39'; `provrunner ask` lists all 38"),
         (11, {"rum": 3}, "takes no 'rum'; did you mean 'run'"),
         (25, {"run": 3}, "question 'importance' takes no 'run'"),
-        (2, {"run": 99}, "there is no run '99'"),
+        (2, {"run": 99}, "has no run '99'"),
         (2, {"run": "0003-c8de131d"}, "did you mean '0003-c8de131c'"),
         (12, {"k": "few"}, "k=few: expected int, epochs in which it should have improved"),
         (11, {"training": "train/los"}, "no metric 'train/los'.*did you mean 'train/loss'|train/los"),
@@ -644,7 +644,7 @@ def test_a_value_with_a_quote_stays_a_value(whole):
     ],
 )  # fmt: skip
 def test_a_mistake_is_met_by_the_nearest_name(whole, question, parameters, message):
-    with pytest.raises(ConfigError, match=message):
+    with pytest.raises(ProvrunnerError, match=message):
         ask(whole.sweep, question, **parameters)
 
 

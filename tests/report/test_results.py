@@ -259,7 +259,7 @@ def test_a_log_is_read_by_number_or_id(written, run):
 
 
 def test_the_log_of_an_unknown_run_is_refused(written):
-    with pytest.raises(LogError, match="there is no run 17"):
+    with pytest.raises(LogError, match="has no run '17'; its 12 runs are numbered from 0"):
         open_sweep(written).read_log(17)
 
 
