@@ -87,7 +87,12 @@ def find_term(graph: Graph, term: str) -> str:
         found = find(graph, term)
         if found is not None:
             return found
+    if term == "best":
+        metric = _objective(graph).get("pr:metric", "its objective")
+        raise GraphError(f"no run of this graph has a best value of {metric!r} yet")
     hint = nearest(bare, _ids_like(graph, bare)) or nearest(term, _known(graph))
+    if term.isdecimal() and not hint:
+        hint = f"; {len(list(_select(graph, 'pr:Run')))} runs have begun, numbered from 0"
     raise GraphError(f"nothing in this graph is called {term!r}{hint}")
 
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import shutil
 import zipfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from provrunner.errors import LogError
 from provrunner.ids import file_digest
-from provrunner.log.folder import run_folder
+from provrunner.log.folder import run_folder, unplanned_runs
 from provrunner.plan import Point
 from provrunner.report.files import temporary_beside
 
@@ -64,7 +64,8 @@ def write_crate(
         license_: of the crate, an IRI or a text.
 
     Raises:
-        LogError: something else lies at the target, or it cannot be written.
+        LogError: something else lies at the target, it cannot be written, or a checkpoint's bytes
+            are not those that its run wrote.
         GraphError: no run has begun.
     """
     from provrunner.graph.export.ro_crate import METADATA, build_crate
@@ -78,7 +79,9 @@ def write_crate(
         for suffix, write in writers.items():
             (folder / "prov").mkdir(exist_ok=True)
             write(folder / "prov" / f"graph.{suffix}")
-        crate = build_crate(graph, list(_files(sweep, folder)), license_=license_)
+        files = list(_files(sweep, folder))
+        _check_checkpoints(sweep, files)
+        crate = build_crate(graph, files, license_=license_)
         text = json.dumps(crate, indent=1, ensure_ascii=False) + "\n"
         (folder / METADATA).write_text(text, "utf-8", "backslashreplace", newline="\n")
         _put(folder, target)
@@ -103,11 +106,30 @@ def _copy(sweep: Sweep, folder: Path, point: Point | None) -> None:
 
 def _sources(sweep: Sweep, point: Point | None) -> Iterator[Path]:
     yield sweep.folder / "plan.json"
-    for one in sweep.plan.points if point is None else (point,):
+    for one in _points(sweep) if point is None else (point,):
         yield from _regular(run_folder(sweep.folder, one.run_id).rglob("*"))
     if point is None:
         for pattern in _OF_THE_SWEEP:
             yield from _regular(sweep.folder.glob(pattern))
+
+
+def _points(sweep: Sweep) -> tuple[Point, ...]:
+    return (*sweep.plan.points, *unplanned_runs(sweep.folder, sweep.plan))
+
+
+def _check_checkpoints(sweep: Sweep, files: Iterable[CrateFile]) -> None:
+    """Refuse a file that is not what the provenance in the crate says of it."""
+    rows = sweep.table("artifacts").select(["run_id", "path", "sha256"]).to_pylist()
+    # A path that is written again and again holds the last of its checkpoints.
+    wrote = {f"runs/{row['run_id']}/{row['path']}": row["sha256"] for row in rows}
+    for file in files:
+        expected = wrote.get(file.path) or file.sha256
+        if expected != file.sha256:
+            raise LogError(
+                f"checkpoint {sweep.folder / file.path} was changed: its SHA-256 is "
+                f"{file.sha256[:12]}, the run wrote {expected[:12]}; put back what the run wrote, "
+                "or move the file away"
+            )
 
 
 def _regular(paths: Iterator[Path]) -> Iterator[Path]:
@@ -120,7 +142,7 @@ def _regular(paths: Iterator[Path]) -> Iterator[Path]:
 def _files(sweep: Sweep, folder: Path) -> Iterator[CrateFile]:
     from provrunner.graph.export.ro_crate import CrateFile
 
-    runs = {point.run_id: point.run for point in sweep.plan.points}
+    runs = {point.run_id: point.run for point in _points(sweep)}
     for path in _regular(folder.rglob("*")):
         parts = path.relative_to(folder).parts
         yield CrateFile(

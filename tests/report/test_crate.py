@@ -222,3 +222,25 @@ def test_roc_validator_finds_nothing_that_is_required_missing(
         [python, str(VALIDATE), str(broken)], capture_output=True, text=True, check=False
     )
     assert control.returncode == 1
+
+
+def test_checkpoint_that_was_changed_is_named_and_not_packed(tmp_path: Path) -> None:
+    folder = Written(seeds=1).write(tmp_path / "sweep")
+    changed = next(folder.glob("runs/0001-*/checkpoints/*"))
+    changed.write_bytes(b"other weights")
+    with pytest.raises(
+        LogError, match=rf"checkpoint {changed} was changed: its SHA-256 is \w{{12}}"
+    ):
+        export_graph(open_sweep(folder), "ro-crate", out=tmp_path / "crate")
+    assert not (tmp_path / "crate").exists()
+    (path,) = export_graph(open_sweep(folder), "ro-crate", run=0, out=tmp_path / "crate")
+    assert path.is_dir()
+
+
+def test_run_outside_the_plan_is_packed_with_its_files(tmp_path: Path) -> None:
+    folder = Written(seeds=1).write(tmp_path / "sweep")
+    one = next(folder.glob("runs/0003-*"))
+    shutil.copytree(one, one.with_name("0004-abcdef12"))
+    (path,) = export_graph(open_sweep(folder), "ro-crate")
+    (run,) = (one for one in of_type(read(path), "CreateAction") if "0004-" in one["name"])
+    assert "runs/0004-abcdef12/checkpoints/epoch001.ckpt" in ids(run["result"])
