@@ -1,61 +1,128 @@
-"""What all verbs share: the application they belong to, and the words they have in common."""
+"""What all verbs share: how one is declared, how its words are read, how it speaks."""
 
 from __future__ import annotations
 
-from enum import StrEnum
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Optional
+from typing import Any, NoReturn
 
-import typer
+from provrunner.errors import ConfigError, nearest
 
-__all__ = ["GranularityOption", "RowsFormat", "SweepArgument", "app"]
+__all__ = ["GRANULARITY", "ROWS", "SWEEP", "Argument", "Verb", "argument", "echo", "verb", "warn"]
 
-_HELP = """Run hyperparameter sweeps, learn which hyperparameters matter, and prove where every
-number came from.
+Run = Callable[..., int | None]
 
-\b
-  provrunner +sweep=lr_grid                      run a sweep that conf/sweep/ declares
-  provrunner model=convnet optimizer.lr=0.01     run one trial
-  provrunner -m optimizer.lr=0.01,0.1 seed=0,1   sweep in Hydra's own grammar
-  provrunner --cfg job +sweep=lr_grid            show the configuration and run nothing
 
-The verbs below read a sweep, also while it runs. SWEEP is its folder, or a folder above it for the
-newest one there; left out, it is the newest sweep below ./outputs.
-"""
+@dataclass(frozen=True, slots=True)
+class Argument:
+    """One of a verb's words: what `argparse.ArgumentParser.add_argument` takes."""
 
-app = typer.Typer(
-    name="provrunner",
-    help=_HELP,
-    add_completion=False,
-    no_args_is_help=True,
-    rich_markup_mode=None,
-    pretty_exceptions_enable=False,
+    names: tuple[str, ...]
+    given: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Verb:
+    """A verb of the command line.
+
+    Attributes:
+        name: the word it is called by.
+        run: what it does, called with its arguments by name; it returns the exit code, None for 0.
+        arguments: its words.
+    """
+
+    name: str
+    run: Run
+    arguments: tuple[Argument, ...]
+
+    @property
+    def summary(self) -> str:
+        """The first line of what the verb does."""
+        return (self.run.__doc__ or "").partition("\n")[0]
+
+    def __call__(self, words: Sequence[str]) -> int:
+        """Read the words that follow the verb and run it; return the exit code.
+
+        Raises:
+            ConfigError: the words are wrong.
+        """
+        parser = self.parser()
+        # what follows a script's name is the script's own
+        own = any(one.given.get("nargs") == argparse.REMAINDER for one in self.arguments)
+        read = parser.parse_known_args if own else parser.parse_known_intermixed_args
+        found, unknown = read(list(words))
+        if unknown:
+            options = [name for one in self.arguments for name in one.names if name[:1] == "-"]
+            near = nearest(unknown[0], options) if unknown[0].startswith("-") else ""
+            parser.error(f"unexpected {unknown[0]!r}{near}")
+        return self.run(**vars(found)) or 0
+
+    def parser(self) -> argparse.ArgumentParser:
+        """Make the parser of the verb's words."""
+        parser = _Parser(
+            prog=f"provrunner {self.name}",
+            # python -OO has no docstrings
+            description=_unindented(self.run.__doc__ or ""),
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+            allow_abbrev=False,
+        )
+        for one in self.arguments:
+            parser.add_argument(*one.names, **one.given)
+        return parser
+
+
+def argument(*names: str, **given: Any) -> Argument:
+    """Declare a word of a verb as `argparse.ArgumentParser.add_argument` would be called."""
+    return Argument(names, given)
+
+
+def verb(*arguments: Argument, name: str | None = None) -> Callable[[Run], Verb]:
+    """Make a function a verb of its own name, or of another where that is Python's."""
+    return lambda run: Verb(name or run.__name__, run, arguments)
+
+
+def echo(text: object, *, end: str = "\n") -> None:
+    """Write a result to standard output at once."""
+    sys.stdout.write(f"{text}{end}")
+    sys.stdout.flush()
+
+
+def warn(text: object) -> None:
+    """Write what is no result to standard error."""
+    sys.stderr.write(f"{text}\n")
+    sys.stderr.flush()
+
+
+SWEEP = argument(
+    "sweep",
+    nargs="?",
+    type=Path,
+    metavar="SWEEP",
+    help="the sweep's folder; the newest one if left out",
+)
+GRANULARITY = argument(
+    "--granularity",
+    choices=("run", "stage", "epoch", "checkpointed"),
+    help="how finely training is told; as configured if left out",
+)
+ROWS = argument(
+    "--format",
+    dest="format_",
+    choices=("table", "json", "csv"),
+    default="table",
+    help="how rows are printed; as a table if left out",
 )
 
-SweepArgument = Annotated[
-    Optional[Path],  # noqa: UP045  typer reads it
-    typer.Argument(metavar="[SWEEP]", help="the sweep's folder; the newest one if left out"),
-]
+
+class _Parser(argparse.ArgumentParser):
+    """Tells what is wrong with words as everything else is told: in one message."""
+
+    def error(self, message: str) -> NoReturn:
+        raise ConfigError(f"{message}; see {self.prog} --help")
 
 
-class Granularity(StrEnum):
-    """How finely the provenance graph tells training."""
-
-    RUN = "run"
-    STAGE = "stage"
-    EPOCH = "epoch"
-    CHECKPOINTED = "checkpointed"
-
-
-GranularityOption = Annotated[
-    Optional[Granularity],  # noqa: UP045  typer reads it
-    typer.Option(help="how finely training is told; as configured if left out"),
-]
-
-
-class RowsFormat(StrEnum):
-    """How rows are printed."""
-
-    TABLE = "table"
-    JSON = "json"
-    CSV = "csv"
+def _unindented(text: str) -> str:
+    return "\n".join(line.strip() for line in text.strip().splitlines())

@@ -2,33 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Optional
 
-import typer
-
-from provrunner.cli.app import RowsFormat, app
+from provrunner.cli.app import ROWS, argument, echo, verb, warn
 from provrunner.errors import ConfigError
 
 __all__ = ["ask"]
 
 
-@app.command()
-def ask(
-    question: Annotated[
-        Optional[str],  # noqa: UP045  typer reads it
-        typer.Argument(metavar="[QUESTION]", help="its number or name; left out, all are listed"),
-    ] = None,
-    words: Annotated[
-        Optional[list[str]],  # noqa: UP045  typer reads it
-        typer.Argument(
-            metavar="[NAME=VALUE]... [SWEEP]",
-            help="what the question leaves open, and the sweep's folder; the newest if left out",
-        ),
-    ] = None,
-    sql: Annotated[bool, typer.Option("--sql", help="print its SQL instead of the answer")] = False,
-    format_: Annotated[RowsFormat, typer.Option("--format")] = RowsFormat.TABLE,
-) -> None:
+@verb(
+    argument("question", nargs="?", metavar="QUESTION", help="its number or name; all if left out"),
+    argument(
+        "words",
+        nargs="*",
+        metavar="NAME=VALUE | SWEEP",
+        help="what the question leaves open, and the sweep's folder; the newest if left out",
+    ),
+    argument("--sql", action="store_true", help="print its SQL instead of the answer"),
+    ROWS,
+)
+def ask(question: str | None, words: Sequence[str], *, sql: bool, format_: str) -> None:
     """Ask one of the questions that every sweep can answer, also while it runs."""
     from provrunner.report import ask as ask_sweep
     from provrunner.report import (
@@ -40,20 +34,20 @@ def ask(
     )
 
     if question is None:
-        typer.echo(render_rows(list_questions(), format_.value), nl=False)
+        echo(render_rows(list_questions(), format_), end="")
         return
-    folder, parameters = _sort(words or [])
+    folder, parameters = _sort(words)
     sweep = open_sweep(folder)
     if sql:
-        typer.echo(question_sql(sweep, question, **parameters), nl=False)
+        echo(question_sql(sweep, question, **parameters), end="")
         return
     answer = ask_sweep(sweep, question, **parameters)
-    typer.echo(render_rows(answer, format_.value), nl=False)
+    echo(render_rows(answer, format_), end="")
     if not answer.num_rows:
-        typer.echo(f"no rows: {find_question(question).empty}", err=True)
+        warn(f"no rows: {find_question(question).empty}")
 
 
-def _sort(words: list[str]) -> tuple[Path | None, dict[str, str]]:
+def _sort(words: Sequence[str]) -> tuple[Path | None, dict[str, str]]:
     """Tell parameters from the sweep's folder, wherever it stands."""
     folders = [word for word in words if "=" not in word or Path(word).is_dir()]
     if len(folders) > 1:

@@ -2,39 +2,54 @@
 
 from __future__ import annotations
 
+import argparse
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Optional
 
-import typer
-
-from provrunner.cli.app import app
+from provrunner.cli.app import argument, verb, warn
 
 __all__ = ["execute"]
 
 _MOST_NAMES = 10
 
 
-@app.command(
-    "exec",
-    context_settings={"allow_interspersed_args": False, "help_option_names": ["--help", "-h"]},
-)
-def execute(  # noqa: PLR0917  typer calls it by name
-    target: Annotated[str, typer.Argument(metavar="SCRIPT", help="a Python script")],
-    arguments: Annotated[
-        Optional[list[str]],  # noqa: UP045  typer reads it
-        typer.Argument(metavar="ARGS", help="what the script is called with"),
-    ] = None,
-    module: Annotated[bool, typer.Option("-m", help="SCRIPT is a module's name")] = False,
-    name: Annotated[
-        Optional[str],  # noqa: UP045  typer reads it
-        typer.Option(help="of the sweep; the script's name if left out"),
-    ] = None,
-    objective: Annotated[str, typer.Option(help="the metric to judge by")] = "val/loss",
-    direction: Annotated[str, typer.Option(help="minimize or maximize")] = "minimize",
-    folder: Annotated[Path, typer.Option(help="where the sweep's folder is made")] = Path(
-        "outputs"
+@verb(
+    argument("-m", dest="module", action="store_true", help="SCRIPT is a module's name"),
+    argument("--name", help="of the sweep; the script's name if left out"),
+    argument(
+        "--objective",
+        metavar="METRIC",
+        default="val/loss",
+        help="the metric to judge by; val/loss if left out",
     ),
-) -> None:
+    argument(
+        "--direction",
+        metavar="DIRECTION",
+        default="minimize",
+        help="minimize (if left out) or maximize",
+    ),
+    argument(
+        "--folder",
+        type=Path,
+        default=Path("outputs"),
+        help="where the sweep's folder is made; outputs if left out",
+    ),
+    argument("target", metavar="SCRIPT", help="a Python script"),
+    argument(
+        "arguments", nargs=argparse.REMAINDER, metavar="ARGS", help="what the script is called with"
+    ),
+    name="exec",
+)
+def execute(
+    target: str,
+    arguments: Sequence[str],
+    *,
+    module: bool,
+    name: str | None,
+    objective: str,
+    direction: str,
+    folder: Path,
+) -> int:
     """Run a script unchanged, and record every Trainer in it as a run of one sweep.
 
     Exits with the script's own code. The summary goes to stderr: stdout is the script's.
@@ -43,7 +58,7 @@ def execute(  # noqa: PLR0917  typer calls it by name
 
     ended = run_script(
         target,
-        arguments or (),
+        arguments,
         module=module,
         name=name,
         objective=objective,
@@ -63,10 +78,9 @@ def execute(  # noqa: PLR0917  typer calls it by name
     )
     logged = sweep.sql("select distinct name from metrics order by name").fetchall()
     if logged and (objective,) not in logged:
-        typer.echo(
+        warn(
             f"{objective} was never logged: judge by another metric with --objective; there are "
             + ", ".join(name for (name,) in logged[:_MOST_NAMES])
-            + (" …" if len(logged) > _MOST_NAMES else ""),
-            err=True,
+            + (" …" if len(logged) > _MOST_NAMES else "")
         )
-    raise typer.Exit(ended.exit_code)
+    return ended.exit_code

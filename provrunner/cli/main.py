@@ -2,18 +2,43 @@
 
 from __future__ import annotations
 
+import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import typer
-
-# Their verbs join the application.
-from provrunner.cli import ask, execute, explain, export, read, repeat, table, watch  # noqa: F401
-from provrunner.cli.app import app
+from provrunner.cli.app import Verb, echo, warn
+from provrunner.cli.ask import ask
+from provrunner.cli.execute import execute
+from provrunner.cli.explain import diff, impact, lineage, why
+from provrunner.cli.export import export
+from provrunner.cli.read import query, report, summary, verify
+from provrunner.cli.repeat import note, rerun, restore
+from provrunner.cli.table import analyze
+from provrunner.cli.watch import watch
 from provrunner.errors import ConfigError, ProvrunnerError, nearest
 
 __all__ = ["main"]
+
+_ALL = (
+    watch, summary, report, query, ask, verify, lineage, why, diff, impact,
+    export, restore, rerun, note, execute, analyze,
+)  # fmt: skip
+_VERBS: Mapping[str, Verb] = {verb.name: verb for verb in _ALL}
+
+_HELP = """usage: provrunner CONFIGURATION | VERB
+
+Run hyperparameter sweeps, learn which hyperparameters matter, and prove where every
+number came from.
+
+  provrunner +sweep=lr_grid                      run a sweep that conf/sweep/ declares
+  provrunner model=convnet optimizer.lr=0.01     run one trial
+  provrunner -m optimizer.lr=0.01,0.1 seed=0,1   sweep in Hydra's own grammar
+  provrunner --cfg job +sweep=lr_grid            show the configuration and run nothing
+
+The verbs below read a sweep, also while it runs. SWEEP is its folder, or a folder above it for the
+newest one there; left out, it is the newest sweep below ./outputs.
+"""
 
 _RUNNING = ("exec", "rerun")
 """Verbs that run a user's code in this process, which must find it as Python does."""
@@ -31,8 +56,10 @@ def main(words: Sequence[str] | None = None) -> None:
     try:
         code = _dispatch(arguments)
     except ProvrunnerError as error:
-        typer.echo(f"provrunner: {error}", err=True)
+        warn(f"provrunner: {error}")
         code = 2
+    except KeyboardInterrupt:
+        code = 128 + signal.SIGINT
     except BrokenPipeError:
         # The reader of our output has gone, as `head` does; nothing is left to tell it.
         sys.stderr.close()
@@ -43,17 +70,14 @@ def main(words: Sequence[str] | None = None) -> None:
 def _dispatch(words: list[str]) -> int:
     if words[:1] and words[0] in _REPORTING:
         _check_docstrings()
-    verbs = [
-        command.name or command.callback.__name__
-        for command in app.registered_commands
-        if command.callback
-    ]
     if words[:1] == ["--version"]:
         from provrunner import __version__
 
-        typer.echo(f"provrunner {__version__}")
+        echo(f"provrunner {__version__}")
         return 0
-    if words and words[0] in {*verbs, "--help", "-h"}:
+    if words[:1] in (["--help"], ["-h"]):
+        return _help()
+    if words and words[0] in _VERBS:
         return _read(words)
 
     from provrunner.compose import joined_run
@@ -65,18 +89,22 @@ def _dispatch(words: list[str]) -> int:
         join_run(joined)
         return 0
     if not words:
-        return _read(["--help"])
-    _check_first_word(words[0], verbs)
+        return _help()
+    _check_first_word(words[0], list(_VERBS))
     return _run(words)
+
+
+def _help() -> int:
+    width = max(map(len, _VERBS))
+    verbs = "\n".join(f"  {name:{width}}  {verb.summary}" for name, verb in _VERBS.items())
+    echo(f"{_HELP}\n{verbs}")
+    return 0
 
 
 def _read(words: list[str]) -> int:
     if words[0] not in _RUNNING:
         _spare_pandas()
-    # What follows `exec` is the script's own.
-    own = words[:1] if words[0] == "exec" else words
-    spelled = ["--help" if word == "-h" else word for word in own] + words[len(own) :]
-    return int(app(spelled) or 0)
+    return _VERBS[words[0]](words[1:])
 
 
 def _run(words: list[str]) -> int:

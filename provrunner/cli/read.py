@@ -2,82 +2,74 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
 
-import typer
-
-from provrunner.cli.app import GranularityOption, RowsFormat, SweepArgument, app
+from provrunner.cli.app import GRANULARITY, ROWS, SWEEP, argument, echo, verb, warn
 from provrunner.errors import LogError
 
-__all__ = ["query", "report", "summary", "verify"]
+__all__ = ["SUMMARY", "query", "report", "summary", "verify"]
 
 _NOT_A_SWEEP = 3
 """What `verify` exits with where there is no sweep; other verbs exit with 2, as for wrong usage."""
 
+SUMMARY = argument(
+    "--format",
+    dest="format_",
+    choices=("table", "json", "markdown"),
+    default="table",
+    help="how the summary is printed; as a table if left out",
+)
 
-class SummaryFormat(StrEnum):
-    """How a summary is printed."""
 
-    TABLE = "table"
-    JSON = "json"
-    MARKDOWN = "markdown"
-
-
-@app.command()
-def summary(
-    sweep: SweepArgument = None,
-    format_: Annotated[SummaryFormat, typer.Option("--format")] = SummaryFormat.TABLE,
-) -> None:
+@verb(SWEEP, SUMMARY)
+def summary(sweep: Path | None, *, format_: str) -> None:
     """Print what matters, by how much, and what cannot be concluded."""
     from provrunner.report import open_sweep, print_summary, summary_markdown
 
     opened = open_sweep(sweep)
-    if format_ is SummaryFormat.JSON:
-        typer.echo(opened.sensitivity().to_json(), nl=False)
-    elif format_ is SummaryFormat.MARKDOWN:
-        typer.echo(summary_markdown(opened.sensitivity().to_dict(), about=opened.about()), nl=False)
+    if format_ == "json":
+        echo(opened.sensitivity().to_json(), end="")
+    elif format_ == "markdown":
+        echo(summary_markdown(opened.sensitivity().to_dict(), about=opened.about()), end="")
     else:
         print_summary(opened.sensitivity().to_dict(), paths=opened.paths(), about=opened.about())
 
 
-@app.command()
-def report(sweep: SweepArgument = None, granularity: GranularityOption = None) -> None:
+@verb(SWEEP, GRANULARITY)
+def report(sweep: Path | None, *, granularity: str | None) -> None:
     """Write tables, PROV documents, summary and report.html anew, from the logs alone."""
     from provrunner.report import open_sweep
 
-    opened = open_sweep(sweep, granularity=granularity.value if granularity else None)
-    for path in opened.write():
-        typer.echo(path)
+    for path in open_sweep(sweep, granularity=granularity).write():
+        echo(path)
 
 
-@app.command()
-def query(
-    sql: Annotated[str, typer.Argument(metavar="SQL", help='such as "from epochs where run = 3"')],
-    sweep: SweepArgument = None,
-    format_: Annotated[RowsFormat, typer.Option("--format")] = RowsFormat.TABLE,
-) -> None:
+@verb(
+    argument("sql", metavar="SQL", help='such as "from epochs where run = 3"'),
+    SWEEP,
+    ROWS,
+)
+def query(sql: str, sweep: Path | None, *, format_: str) -> None:
     """Ask the sweep's tables in DuckDB's SQL: runs, params, epochs, metrics, events and more."""
     from provrunner.report import open_sweep, render_rows
 
     if sweep is not None and not sweep.exists() and Path(sql).is_dir():
         sql, sweep = str(sweep), Path(sql)
     rows = open_sweep(sweep).sql(sql).to_arrow_table()
-    typer.echo(render_rows(rows, format_.value), nl=False)
+    echo(render_rows(rows, format_), end="")
 
 
-@app.command()
-def verify(
-    sweep: SweepArgument = None,
-    read_data: Annotated[
-        bool, typer.Option("--read-data", help="also read every sealed row and checkpoint")
-    ] = False,
-    seal: Annotated[bool, typer.Option("--seal", help="seal the logs of lost runs")] = False,
-    prov: Annotated[
-        bool, typer.Option("--prov", help="also check the provenance graph against PROV's rules")
-    ] = False,
-) -> None:
+@verb(
+    SWEEP,
+    argument("--read-data", action="store_true", help="also read every sealed row and checkpoint"),
+    argument("--seal", action="store_true", help="seal the logs of lost runs"),
+    argument(
+        "--prov",
+        action="store_true",
+        help="also check the provenance graph against PROV's rules",
+    ),
+)
+def verify(sweep: Path | None, *, read_data: bool, seal: bool, prov: bool) -> int:
     """Check that the logs are whole and unaltered.
 
     Exits 0 when whole, 1 when damaged, 2 when incomplete, 3 when there is no sweep.
@@ -87,9 +79,9 @@ def verify(
     try:
         found = verify_sweep(sweep, read_data=read_data, seal=seal, prov=prov)
     except LogError as error:
-        typer.echo(f"provrunner: {error}", err=True)
-        raise typer.Exit(_NOT_A_SWEEP) from None
+        warn(f"provrunner: {error}")
+        return _NOT_A_SWEEP
     for finding in found.findings:
-        typer.echo(f"{finding.severity}  {finding.path}  {finding.message}")
-    typer.echo(found.verdict)
-    raise typer.Exit(found.exit_code)
+        echo(f"{finding.severity}  {finding.path}  {finding.message}")
+    echo(found.verdict)
+    return found.exit_code

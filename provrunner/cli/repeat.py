@@ -4,28 +4,32 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated, Optional
 
-import typer
-
-from provrunner.cli.app import SweepArgument, app
-from provrunner.cli.explain import AnswerFormat
+from provrunner.cli.app import SWEEP, argument, echo, verb, warn
+from provrunner.cli.explain import ANSWER
+from provrunner.errors import ConfigError
 
 __all__ = ["note", "rerun", "restore"]
 
+_RUN = argument("run", metavar="RUN", help="a run: 3, best, its id, or SWEEP:RUN")
+_REPOSITORY = argument(
+    "--repository",
+    type=Path,
+    default=Path(),
+    metavar="DIR",
+    help="where the git repository with its commit lies",
+)
 
-@app.command()
+
+@verb(
+    _RUN,
+    SWEEP,
+    argument("--to", type=Path, required=True, metavar="DIR", help="a new or empty folder"),
+    _REPOSITORY,
+    argument("--without", action="append", metavar="PART", help="leave out: code, checkpoint"),
+)
 def restore(
-    run: Annotated[str, typer.Argument(help="a run: 3, best, its id, or SWEEP:RUN")],
-    to: Annotated[Path, typer.Option(metavar="DIR", help="a new or empty folder")],
-    sweep: SweepArgument = None,
-    repository: Annotated[
-        Path, typer.Option(metavar="DIR", help="where the git repository with its commit lies")
-    ] = Path(),
-    without: Annotated[
-        Optional[list[str]],  # noqa: UP045  typer reads it
-        typer.Option(metavar="PART", help="leave out: code, checkpoint"),
-    ] = None,
+    run: str, sweep: Path | None, *, to: Path, repository: Path, without: list[str] | None
 ) -> None:
     """Lay out a run from its record: code, configuration, packages and best checkpoint."""
     from provrunner.report import find_run, restore_run, visible
@@ -33,35 +37,48 @@ def restore(
     found = find_run(run, sweep)
     restored = restore_run(found, to, repository=repository, without=without or ())
     for name, what in restored.files.items():
-        typer.echo(visible(f"{restored.folder / name}  {what}"))
-    typer.echo(f"{restored.folder / 'README.md'}  how to run it")
+        echo(visible(f"{restored.folder / name}  {what}"))
+    echo(f"{restored.folder / 'README.md'}  how to run it")
     for remark in restored.remarks:
-        typer.echo(f"note: {visible(remark)}", err=True)
+        warn(f"note: {visible(remark)}")
 
 
-@app.command()
+@verb(
+    _RUN,
+    argument(
+        "words",
+        nargs="*",
+        metavar="SWEEP | KEY=VALUE",
+        help="the sweep's folder; values in place of recorded ones",
+    ),
+    argument(
+        "--verify", action="store_true", help="compare every metric; exit 1 where one differs"
+    ),
+    argument(
+        "--code",
+        default="recorded",
+        metavar="WHICH",
+        help="recorded (if left out): its commit and changes; here: what lies here",
+    ),
+    _REPOSITORY,
+    argument(
+        "--trust",
+        action="append",
+        metavar="PACKAGE",
+        help="may be called by a record of another machine",
+    ),
+    ANSWER,
+)
 def rerun(
-    run: Annotated[str, typer.Argument(help="a run: 3, best, its id, or SWEEP:RUN")],
-    words: Annotated[
-        Optional[list[str]],  # noqa: UP045  typer reads it
-        typer.Argument(metavar="[SWEEP] [KEY=VALUE...]", help="values in place of recorded ones"),
-    ] = None,
+    run: str,
+    words: list[str],
     *,
-    verify: Annotated[
-        bool, typer.Option("--verify", help="compare every metric; exit 1 where one differs")
-    ] = False,
-    code: Annotated[
-        str, typer.Option(help="recorded: its commit and changes; here: what lies here")
-    ] = "recorded",
-    repository: Annotated[
-        Path, typer.Option(metavar="DIR", help="where the git repository with its commit lies")
-    ] = Path(),
-    trust: Annotated[
-        Optional[list[str]],  # noqa: UP045  typer reads it
-        typer.Option(metavar="PACKAGE", help="may be called by a record of another machine"),
-    ] = None,
-    format_: Annotated[AnswerFormat, typer.Option("--format")] = AnswerFormat.TABLE,
-) -> None:
+    verify: bool,
+    code: str,
+    repository: Path,
+    trust: list[str] | None,
+    format_: str,
+) -> int:
     """Run a run again from its own record and its own code, as a new sweep of one."""
     from provrunner.report import (
         check_ended,
@@ -73,11 +90,10 @@ def rerun(
     )
     from provrunner.run.rerun import prepare_rerun
 
-    given = words or []
-    changes = [word for word in given if "=" in word]
-    folders = [Path(word) for word in given if "=" not in word]
+    changes = [word for word in words if "=" in word]
+    folders = [Path(word) for word in words if "=" not in word]
     if len(folders) > 1:
-        raise typer.BadParameter(f"expected one SWEEP, got {', '.join(map(str, folders))}")
+        raise ConfigError(f"expected one SWEEP, got {', '.join(map(str, folders))}")
     found = find_run(run, folders[0] if folders else None)
     if verify:
         check_ended(found)
@@ -99,30 +115,26 @@ def rerun(
         print_summary(
             repeated.sensitivity().to_dict(), paths=repeated.paths(), about=repeated.about()
         )
-        raise typer.Exit(outcome.exit_code)
+        return outcome.exit_code
     verdict = verify_rerun(found.sweep, found.point.run_id, repeated)
-    is_json = format_ is AnswerFormat.JSON
-    typer.echo(verdict.to_json() if is_json else verdict.to_text(), nl=False)
-    raise typer.Exit(outcome.stopped or verdict.exit_code)
+    echo(verdict.to_json() if format_ == "json" else verdict.to_text(), end="")
+    return outcome.stopped or verdict.exit_code
 
 
 def _warn(warning: str) -> None:
     from provrunner.report import visible
 
-    typer.echo(f"warning: {visible(warning)}", err=True)
+    warn(f"warning: {visible(warning)}")
 
 
-@app.command()
-def note(
-    about: Annotated[str, typer.Argument(metavar="RUN|sweep", help="a run, or the word sweep")],
-    text: Annotated[str, typer.Argument(help="what to say of it")],
-    sweep: SweepArgument = None,
-    user: Annotated[
-        Optional[str],  # noqa: UP045  typer reads it
-        typer.Option(help="who says so; empty for nobody; whoever is logged in if left out"),
-    ] = None,
-) -> None:
+@verb(
+    argument("about", metavar="RUN|sweep", help="a run, or the word sweep"),
+    argument("text", metavar="TEXT", help="what to say of it"),
+    SWEEP,
+    argument("--user", help="who says so; empty for nobody; whoever is logged in if left out"),
+)
+def note(about: str, text: str, sweep: Path | None, *, user: str | None) -> None:
     """Say something of a sweep or a run; it is kept with it, and shown in report and graph."""
     from provrunner.report import add_note, open_sweep
 
-    typer.echo(f"noted of {add_note(open_sweep(sweep), about, text, user=user)}")
+    echo(f"noted of {add_note(open_sweep(sweep), about, text, user=user)}")

@@ -3,52 +3,64 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Optional
 
-import typer
-
-from provrunner.cli.app import app
-from provrunner.cli.read import SummaryFormat
+from provrunner.cli.app import argument, echo, verb, warn
+from provrunner.cli.read import SUMMARY
 
 __all__ = ["analyze"]
 
 
-@app.command()
+@verb(
+    argument(
+        "runs",
+        type=Path,
+        metavar="RUNS",
+        help="a .csv, .tsv, .parquet or .feather file; MLflow's or Optuna's database, mlruns, "
+        "or a folder of Lightning's CSV logs",
+    ),
+    argument(
+        "--objective",
+        action="append",
+        metavar="COLUMN",
+        help="column to judge by; given again for further ones",
+    ),
+    argument(
+        "--direction",
+        action="append",
+        metavar="DIRECTION",
+        help="minimize (if left out) or maximize; one for all objectives, or each",
+    ),
+    argument(
+        "--experiment",
+        metavar="NAME",
+        help="the MLflow experiment or Optuna study, where there are several",
+    ),
+    argument(
+        "--parameters",
+        metavar="COLUMNS",
+        help="columns that were varied, by commas; all that look so if left out",
+    ),
+    argument(
+        "--seed", metavar="COLUMN", help="column of the seeds; 'seed' or '….seed' if left out"
+    ),
+    SUMMARY,
+    argument(
+        "--out",
+        type=Path,
+        metavar="FOLDER",
+        help="also write JSON, Markdown, Parquet and a next sweep to this folder",
+    ),
+)
 def analyze(
-    runs: Annotated[
-        Path,
-        typer.Argument(
-            metavar="RUNS",
-            help="a .csv, .tsv, .parquet or .feather file; MLflow's or Optuna's database, mlruns, "
-            "or a folder of Lightning's CSV logs",
-        ),
-    ],
+    runs: Path,
     *,
-    objective: Annotated[
-        Optional[list[str]],  # noqa: UP045  typer reads it
-        typer.Option(help="column to judge by; given again for further ones"),
-    ] = None,
-    direction: Annotated[
-        Optional[list[str]],  # noqa: UP045
-        typer.Option(help="minimize (if left out) or maximize; one for all objectives, or each"),
-    ] = None,
-    experiment: Annotated[
-        Optional[str],  # noqa: UP045
-        typer.Option(help="the MLflow experiment or Optuna study, where there are several"),
-    ] = None,
-    parameters: Annotated[
-        Optional[str],  # noqa: UP045  typer reads it
-        typer.Option(help="columns that were varied, by commas; all that look so if left out"),
-    ] = None,
-    seed: Annotated[
-        Optional[str],  # noqa: UP045
-        typer.Option(help="column of the seeds; 'seed' or '….seed' if left out"),
-    ] = None,
-    format_: Annotated[SummaryFormat, typer.Option("--format")] = SummaryFormat.TABLE,
-    out: Annotated[
-        Optional[Path],  # noqa: UP045
-        typer.Option(help="also write JSON, Markdown, Parquet and a next sweep to this folder"),
-    ] = None,
+    objective: list[str] | None,
+    direction: list[str] | None,
+    experiment: str | None,
+    parameters: str | None,
+    seed: str | None,
+    format_: str,
+    out: Path | None,
 ) -> None:
     """Print what matters in a table of runs from anywhere, one row a run."""
     from provrunner.report import (
@@ -66,11 +78,11 @@ def analyze(
         seed=seed,
         experiment=experiment,
     )
-    if format_ is SummaryFormat.JSON:
-        typer.echo(found.to_json(), nl=False)
-    elif format_ is SummaryFormat.MARKDOWN:
-        typer.echo(summary_markdown(found.to_dict()), nl=False)
+    if format_ == "json":
+        echo(found.to_json(), end="")
+    elif format_ == "markdown":
+        echo(summary_markdown(found.to_dict()), end="")
     else:
         print_summary(found.to_dict())
     for path in () if out is None else write_summary(found, out):
-        typer.echo(path, err=True)
+        warn(path)

@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from pathlib import Path
 
-import typer
-
-from provrunner.cli.app import SweepArgument, app
+from provrunner.cli.app import SWEEP, argument, verb
 
 __all__ = ["watch"]
 
 
-@app.command()
-def watch(
-    sweep: SweepArgument = None,
-    once: Annotated[bool, typer.Option("--once", help="show how it stands and stop")] = False,
-) -> None:
+@verb(SWEEP, argument("--once", action="store_true", help="show how it stands and stop"))
+def watch(sweep: Path | None, *, once: bool) -> int:
     """Follow a sweep until it ends, from any terminal.
 
     Exits 1 when a run failed, diverged, or was interrupted or lost.
@@ -23,4 +18,4 @@ def watch(
     from provrunner.report import watch as watch_sweep
 
     standing = watch_sweep(sweep, once=once)
-    raise typer.Exit(1 if standing.bad or standing.is_lost else 0)
+    return 1 if standing.bad or standing.is_lost else 0
