@@ -15,6 +15,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from provrunner.packages import load_on_use
+
 if TYPE_CHECKING:
     from provrunner.errors import (
         ConfigError,
@@ -62,6 +64,7 @@ _MODULES = ("keras", "log", "run")
 """Modules that are there without being imported; two are functions as well."""
 
 if not TYPE_CHECKING:
+    _load = load_on_use(__name__, _HOMES)
 
     def __getattr__(name: str) -> Any:
         """Load a public name on its first use, so that reading imports no training library."""
@@ -72,11 +75,7 @@ if not TYPE_CHECKING:
             return version("provrunner")
         if name in _MODULES:
             return import_module(f"provrunner.{name}")
-        if name not in _HOMES:
-            raise AttributeError(f"module 'provrunner' has no attribute {name!r}")
-        value = getattr(import_module(_HOMES[name]), name)
-        globals()[name] = value
-        return value
+        return _load(name)
 
 
 def __dir__() -> list[str]:

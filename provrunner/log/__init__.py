@@ -3,21 +3,25 @@
 Called as a function, `provrunner.log("my_metric", value)` logs a value to every run that is open.
 """
 
-from provrunner.log.folder import (
-    claim_sweep_folder,
-    create_sweep_folder,
-    find_sweep,
-    read_plan,
-    run_folder,
-    run_folders,
-    unplanned_runs,
-    write_plan,
-)
-from provrunner.log.reader import Log, LogFollower, read_log, run_status
-from provrunner.log.seal import seal_run
-from provrunner.log.verify import Finding, Verification, verify_sweep
-from provrunner.log.writer import ArrowSink
-from provrunner.packages import make_callable
+from typing import TYPE_CHECKING
+
+from provrunner.packages import load_on_use, make_callable
+
+if TYPE_CHECKING:
+    from provrunner.log.folder import (
+        claim_sweep_folder,
+        create_sweep_folder,
+        find_sweep,
+        read_plan,
+        run_folder,
+        run_folders,
+        unplanned_runs,
+        write_plan,
+    )
+    from provrunner.log.reader import Log, LogFollower, read_log, run_status
+    from provrunner.log.seal import seal_run
+    from provrunner.log.verify import Finding, Verification, verify_sweep
+    from provrunner.log.writer import ArrowSink
 
 __all__ = [
     "ArrowSink",
@@ -38,5 +42,30 @@ __all__ = [
     "verify_sweep",
     "write_plan",
 ]
+
+if not TYPE_CHECKING:
+    # Who reads a log needs nothing of what writes one.
+    __getattr__ = load_on_use(
+        __name__,
+        {
+            "ArrowSink": "provrunner.log.writer",
+            "Finding": "provrunner.log.verify",
+            "Log": "provrunner.log.reader",
+            "LogFollower": "provrunner.log.reader",
+            "Verification": "provrunner.log.verify",
+            "claim_sweep_folder": "provrunner.log.folder",
+            "create_sweep_folder": "provrunner.log.folder",
+            "find_sweep": "provrunner.log.folder",
+            "read_log": "provrunner.log.reader",
+            "read_plan": "provrunner.log.folder",
+            "run_folder": "provrunner.log.folder",
+            "run_folders": "provrunner.log.folder",
+            "unplanned_runs": "provrunner.log.folder",
+            "run_status": "provrunner.log.reader",
+            "seal_run": "provrunner.log.seal",
+            "verify_sweep": "provrunner.log.verify",
+            "write_plan": "provrunner.log.folder",
+        },
+    )
 
 make_callable(__name__, "provrunner.own_values", "log")

@@ -1,23 +1,28 @@
 """What people read of a sweep: its tables, terminal text, Markdown and one self-contained page."""
 
+from typing import TYPE_CHECKING
+
+from provrunner.packages import load_on_use
 from provrunner.report.analyze import analyze, analyze_store, read_runs_table
-from provrunner.report.diff import Diff, diff_runs
-from provrunner.report.escape import visible
-from provrunner.report.export import FORMATS, export_graph
-from provrunner.report.files import write_summary
-from provrunner.report.impact import impact_of
-from provrunner.report.markdown import summary_markdown
-from provrunner.report.notes import add_note
-from provrunner.report.questions import ask, find_question, list_questions, question_sql
-from provrunner.report.restore import Restored, restore_run
-from provrunner.report.results import Sweep, open_sweep
-from provrunner.report.rows import render_rows
-from provrunner.report.runref import RunRef, find_run
-from provrunner.report.text import print_summary, render_summary
-from provrunner.report.verbs import Trace, trace, verify_sweep, write_picture
-from provrunner.report.verdict import Verdict, check_ended, data_changes, verify_rerun
 from provrunner.report.watch import watch
-from provrunner.report.why import Why, explain
+
+if TYPE_CHECKING:
+    from provrunner.report.diff import Diff, diff_runs
+    from provrunner.report.escape import visible
+    from provrunner.report.export import FORMATS, export_graph
+    from provrunner.report.files import write_summary
+    from provrunner.report.impact import impact_of
+    from provrunner.report.markdown import summary_markdown
+    from provrunner.report.notes import add_note
+    from provrunner.report.questions import ask, find_question, list_questions, question_sql
+    from provrunner.report.restore import Restored, restore_run
+    from provrunner.report.results import Sweep, open_sweep
+    from provrunner.report.rows import render_rows
+    from provrunner.report.runref import RunRef, find_run
+    from provrunner.report.text import print_summary, render_summary
+    from provrunner.report.verbs import Trace, trace, verify_sweep, write_picture
+    from provrunner.report.verdict import Verdict, check_ended, data_changes, verify_rerun
+    from provrunner.report.why import Why, explain
 
 __all__ = [
     "FORMATS",
@@ -57,3 +62,43 @@ __all__ = [
     "write_picture",
     "write_summary",
 ]
+
+if not TYPE_CHECKING:
+    # A verb needs few of these. Two are here at once: their modules have the functions' own names.
+    __getattr__ = load_on_use(
+        __name__,
+        {
+            "FORMATS": "provrunner.report.export",
+            "Diff": "provrunner.report.diff",
+            "Restored": "provrunner.report.restore",
+            "RunRef": "provrunner.report.runref",
+            "Sweep": "provrunner.report.results",
+            "Trace": "provrunner.report.verbs",
+            "Verdict": "provrunner.report.verdict",
+            "Why": "provrunner.report.why",
+            "add_note": "provrunner.report.notes",
+            "ask": "provrunner.report.questions",
+            "check_ended": "provrunner.report.verdict",
+            "data_changes": "provrunner.report.verdict",
+            "diff_runs": "provrunner.report.diff",
+            "explain": "provrunner.report.why",
+            "export_graph": "provrunner.report.export",
+            "find_question": "provrunner.report.questions",
+            "find_run": "provrunner.report.runref",
+            "impact_of": "provrunner.report.impact",
+            "list_questions": "provrunner.report.questions",
+            "open_sweep": "provrunner.report.results",
+            "print_summary": "provrunner.report.text",
+            "question_sql": "provrunner.report.questions",
+            "render_rows": "provrunner.report.rows",
+            "render_summary": "provrunner.report.text",
+            "restore_run": "provrunner.report.restore",
+            "summary_markdown": "provrunner.report.markdown",
+            "trace": "provrunner.report.verbs",
+            "verify_rerun": "provrunner.report.verdict",
+            "verify_sweep": "provrunner.report.verbs",
+            "visible": "provrunner.report.escape",
+            "write_picture": "provrunner.report.verbs",
+            "write_summary": "provrunner.report.files",
+        },
+    )

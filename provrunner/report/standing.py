@@ -14,10 +14,10 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from provrunner.log import LogFollower, read_log, read_plan, run_folder, run_status
+from provrunner.log.folder import read_plan, run_folder
 from provrunner.log.liveness import is_alive, read_owner
 from provrunner.log.objective import STAGES
-from provrunner.log.reader import recorded_end
+from provrunner.log.reader import LogFollower, read_log, recorded_end, run_status
 from provrunner.plan import Objective, Plan, Point
 from provrunner.schema import RunStatus
 

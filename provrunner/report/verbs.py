@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from provrunner.errors import ConfigError
 from provrunner.log.folder import find_sweep
@@ -121,6 +120,8 @@ def verify_sweep(
 
 def _check_graph(folder: Path) -> list[Finding]:
     """Return what breaks the rules in the graph's tables as others read them."""
+    import pyarrow.parquet as pq
+
     from provrunner.graph import Graph, check_graph
     from provrunner.log.verify import Finding
     from provrunner.report.results import open_sweep

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
-from scipy import special
+import scipy
 
 from provrunner.sensitivity.basis import Floats, rank_correlation
 from provrunner.sensitivity.factors import Factor
@@ -72,7 +72,7 @@ def adaptivity_p(points: Floats, y: Floats) -> float | None:
         own = distances[t]
         ranks.append(float(((others < own) + 0.5 * (others == own)).mean()))
     z = (0.5 - float(np.mean(ranks))) * math.sqrt(12 * len(ranks))
-    return float(special.ndtr(-z))
+    return float(scipy.special.ndtr(-z))
 
 
 def _first_of_each(keys: Sequence[tuple[str, ...]]) -> list[int]:

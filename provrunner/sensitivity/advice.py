@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from scipy import special
+import scipy
 
 from provrunner.sensitivity.anova import Fit
 from provrunner.sensitivity.components import ALPHA
@@ -37,8 +37,8 @@ def power_of_test(df1: float, df2: float, noncentrality: float, alpha: float) ->
         >>> round(power_of_test(1, 18, 7.5, 0.05), 3)
         0.736
     """
-    critical = float(special.fdtri(df1, df2, 1 - alpha))
-    return 1.0 - float(special.ncfdtr(df1, df2, noncentrality, critical))
+    critical = float(scipy.special.fdtri(df1, df2, 1 - alpha))
+    return 1.0 - float(scipy.special.ncfdtr(df1, df2, noncentrality, critical))
 
 
 def runs_for_effect(design: Design, fit: Fit, position: int) -> Need | None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
-from scipy import special
+import scipy
 
 from provrunner.sensitivity.basis import Floats, Ints
 from provrunner.sensitivity.design import Design, Term
@@ -226,7 +226,7 @@ def component_test(fit: Fit, error: ErrorTerm, span: slice) -> TermTest:
         f = wald / b.size / (error.variance * error.inflation)
     else:
         df1, f = scale**2 / float((table**2).sum()), ratio
-    p = float(special.fdtrc(df1, df2, f))
+    p = float(scipy.special.fdtrc(df1, df2, f))
     return TermTest(variance, wald, b.size, f, p, scale, ratio, df1, df2)
 
 

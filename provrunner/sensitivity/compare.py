@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import special
+import scipy
 
 from provrunner.sensitivity.anova import ErrorTerm, Fit, covariance
 from provrunner.sensitivity.basis import Floats
@@ -161,7 +161,7 @@ def standard_errors(table: Floats) -> Floats:
 def _scheffe(means: Floats, df: float, rank: int | None) -> float:
     """Return Scheffé's critical value for all contrasts of means of so many coefficients."""
     size = means.size - 1 if rank is None else rank
-    return float(np.sqrt(size * special.fdtri(size, df, 0.95)))
+    return float(np.sqrt(size * scipy.special.fdtri(size, df, 0.95)))
 
 
 def _dunnett(table: Floats, control: int, df: float, *, sides: int) -> float:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy import special
+import scipy
 
 from provrunner.sensitivity.anova import (
     ErrorTerm,
@@ -208,8 +208,8 @@ def _seed(design: Design, fit: Fit, noise: Noise) -> list[Component]:
     value = test.variance * seeds / (seeds - 1)
     variance = Estimate(value, max(value, 0.0), max(value, 0.0))
     if test.scale > 0:
-        tails = special.fdtri(test.df, pure.df, np.array([0.975, 0.025]))
-        usual = max(test.ratio, float(special.fdtri(test.df, pure.df, 0.5)))
+        tails = scipy.special.fdtri(test.df, pure.df, np.array([0.975, 0.025]))
+        usual = max(test.ratio, float(scipy.special.fdtri(test.df, pure.df, 0.5)))
         ends = np.array([test.ratio, usual]) / tails - 1
         low, high = np.maximum(ends, 0.0) * test.scale * seeds / (seeds - 1)
         variance = Estimate(value, float(low), float(high))

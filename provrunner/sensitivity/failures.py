@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy import special
+import scipy
 
 from provrunner.sensitivity.anova import holm
 from provrunner.sensitivity.axes import place_on_axis
@@ -122,7 +122,7 @@ def firth_log_likelihood(table: Floats, outcome: Floats, free: Ints) -> float:
     beta = np.zeros(table.shape[1])
     value = _penalised(table, outcome, beta)
     for _ in range(_STEPS):
-        chance = special.expit(table @ beta)
+        chance = scipy.special.expit(table @ beta)
         weights = chance * (1 - chance)
         root = np.sqrt(weights)[:, None] * table
         q, _ = np.linalg.qr(root)
@@ -145,7 +145,7 @@ def wilson(failed: int, runs: int) -> tuple[float, float]:
         >>> [round(end, 3) for end in wilson(0, 10)]
         [0.0, 0.278]
     """
-    z = float(special.ndtri(0.975))
+    z = float(scipy.special.ndtri(0.975))
     rate = failed / runs
     scale = 1 + z**2 / runs
     middle = (rate + z**2 / (2 * runs)) / scale
@@ -200,7 +200,8 @@ def _tested(
         without = firth_log_likelihood(table, failed, every[: -own.shape[1]])
         statistics.append(max(2 * (fitted - without), 0.0))
     p_values = [
-        float(special.chdtrc(test.df, value)) for test, value in zip(tests, statistics, strict=True)
+        float(scipy.special.chdtrc(test.df, value))
+        for test, value in zip(tests, statistics, strict=True)
     ]
     rows = zip(tests, statistics, p_values, holm(p_values), strict=True)
     return [
@@ -229,9 +230,9 @@ def _climb(
 
 
 def _penalised(table: Floats, outcome: Floats, beta: Floats) -> float:
-    chance = special.expit(table @ beta)
+    chance = scipy.special.expit(table @ beta)
     likelihood = float(
-        (special.xlogy(outcome, chance) + special.xlog1py(1 - outcome, -chance)).sum()
+        (scipy.special.xlogy(outcome, chance) + scipy.special.xlog1py(1 - outcome, -chance)).sum()
     )
     weights = np.maximum(chance * (1 - chance), 1e-300)
     information = (table * weights[:, None]).T @ table

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from scipy import special
+import scipy
 
 __all__ = [
     "Estimate",
@@ -47,7 +47,7 @@ def noncentrality_interval(f: float, df1: float, df2: float) -> tuple[float, flo
         [0.0, 28.434]
     """
     tail = (1 - LEVEL) / 2
-    usual = max(f, float(special.fdtri(df1, df2, 0.5)))
+    usual = max(f, float(scipy.special.fdtri(df1, df2, 0.5)))
     return _noncentrality(f, df1, df2, 1 - tail), _noncentrality(usual, df1, df2, tail)
 
 
@@ -59,8 +59,8 @@ def chi2_interval(variance: float, df: float) -> Estimate:
         (0.4882, 3.0798)
     """
     tail = (1 - LEVEL) / 2
-    low = variance * df / float(special.chdtri(df, tail))
-    high = variance * df / float(special.chdtri(df, 1 - tail))
+    low = variance * df / float(scipy.special.chdtri(df, tail))
+    high = variance * df / float(scipy.special.chdtri(df, 1 - tail))
     return Estimate(variance, low, high)
 
 
@@ -111,15 +111,15 @@ def noise_interval(signal: Estimate, seed: Estimate, noise: Estimate) -> tuple[f
 
 
 def _noncentrality(f: float, df1: float, df2: float, probability: float) -> float:
-    if not f > 0 or float(special.fdtr(df1, df2, f)) <= probability:
+    if not f > 0 or float(scipy.special.fdtr(df1, df2, f)) <= probability:
         return 0.0
     if f > _HUGE_F:
         # F' / (1 + nc / df1) tends to df2 / chi-squared: its own numerator no longer varies
-        return df1 * f * float(special.chdtri(df2, probability)) / df2
+        return df1 * f * float(scipy.special.chdtri(df2, probability)) / df2
     low, high = 0.0, max(df1 * f, 1.0)
-    while float(special.ncfdtr(df1, df2, high, f)) > probability:
+    while float(scipy.special.ncfdtr(df1, df2, high, f)) > probability:
         low, high = high, 2 * high
-    return _bisect(lambda nc: float(special.ncfdtr(df1, df2, nc, f)) > probability, low, high)
+    return _bisect(lambda nc: float(scipy.special.ncfdtr(df1, df2, nc, f)) > probability, low, high)
 
 
 def _bisect(is_below: Callable[[float], bool], low: float, high: float) -> float:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy import special
+import scipy
 
 from provrunner.sensitivity.anova import ErrorTerm, Fit, press_residuals
 from provrunner.sensitivity.basis import Floats, Ints, dummies, group_means
@@ -70,7 +70,7 @@ def find_noise(design: Design, fit: Fit, y: Floats) -> Noise:
         return Noise(variance, design.pure_df, None, 0, None, None, error, spread)
     left = max(fit.rss - squares, 0.0)
     f = left / left_df / variance if variance > 0 else (np.inf if left > fit.floor else 0.0)
-    p = float(special.fdtrc(left_df, design.pure_df, f)) if np.isfinite(f) else 0.0
+    p = float(scipy.special.fdtrc(left_df, design.pure_df, f)) if np.isfinite(f) else 0.0
     if p < POOLING_P and left_df >= MIN_DF:
         error = _searched(ErrorTerm(left / left_df, left_df), design)
     else:
@@ -122,7 +122,7 @@ def welch(y: Floats, groups: Ints) -> tuple[float, float, float] | None:
     slack = float(((1 - share) ** 2 / (n - 1)).sum()) / (k**2 - 1)
     f = float(weight @ (means - mean) ** 2) / (k - 1) / (1 + 2 * (k - 2) * slack)
     df = 1 / (3 * slack)
-    return f, df, float(special.fdtrc(k - 1, df, f))
+    return f, df, float(scipy.special.fdtrc(k - 1, df, f))
 
 
 def rounding(y: Floats) -> float:

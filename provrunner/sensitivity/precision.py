@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import special
+import scipy
 
 from provrunner.sensitivity.analysis import Analysis
 from provrunner.sensitivity.components import Component, is_seed_unseen
@@ -88,6 +88,6 @@ def _rest(analysis: Analysis, rest: float, n: float) -> Estimate:
     value = max(seed.variance.value, 0.0)
     f = 1 + design.n_cells * value / noise
     df = seeds - 1, (design.n_cells - 1) * (seeds - 1)
-    tails = special.fdtri(*df, np.array([0.975, 0.025]))
+    tails = scipy.special.fdtri(*df, np.array([0.975, 0.025]))
     low, high = np.maximum(f / tails - 1, 0.0) * noise / design.n_cells
     return Estimate(rest, rest - value + min(float(low), value), rest - value + float(high))

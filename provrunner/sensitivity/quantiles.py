@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import lru_cache
 
 import numpy as np
-from scipy import special
+import scipy
 
 from provrunner.sensitivity.basis import Floats
 
@@ -19,7 +19,7 @@ _NORMAL_REACH = 8.5
 
 def student_critical(df: float, level: float = 0.95) -> float:
     """Return the two-sided critical value of Student's t."""
-    return float(special.stdtrit(df, (1 + level) / 2))
+    return float(scipy.special.stdtrit(df, (1 + level) / 2))
 
 
 @lru_cache(maxsize=512)
@@ -38,7 +38,7 @@ def tukey_critical(means: int, df: float, level: float = 0.95) -> float:
     z, weight = _normal_rule()
 
     def coverage(q: Floats) -> Floats:
-        inside = special.ndtr(z) - special.ndtr(z - q[:, None])
+        inside = scipy.special.ndtr(z) - scipy.special.ndtr(z - q[:, None])
         return np.asarray(means * (inside ** (means - 1)) @ weight)
 
     return _solve(coverage, df, level)
@@ -72,9 +72,9 @@ def dunnett_critical(
     root, left = np.sqrt(correlation), np.sqrt(1 - correlation)
 
     def coverage(c: Floats) -> Floats:
-        inside = special.ndtr((root * z + c[:, None]) / left)
+        inside = scipy.special.ndtr((root * z + c[:, None]) / left)
         if sides == 2:
-            inside = inside - special.ndtr((root * z - c[:, None]) / left)
+            inside = inside - scipy.special.ndtr((root * z - c[:, None]) / left)
         return np.asarray((inside**comparisons) @ weight)
 
     return _solve(coverage, df, level)
@@ -88,11 +88,11 @@ def _normal_rule() -> tuple[Floats, Floats]:
 
 def _scale_rule(df: float) -> tuple[Floats, Floats]:
     """Nodes and weights for `sqrt(chi-squared / df)`, over all but 1e-11 of its distribution."""
-    low, high = np.sqrt(special.chdtri(df, np.array([1 - 5e-12, 5e-12])) / df)
+    low, high = np.sqrt(scipy.special.chdtri(df, np.array([1 - 5e-12, 5e-12])) / df)
     x, w = _legendre(_SCALE_NODES)
     s = (high + low) / 2 + (high - low) / 2 * x
     log_density = (
-        np.log(2) + df / 2 * np.log(df / 2) - special.gammaln(df / 2)
+        np.log(2) + df / 2 * np.log(df / 2) - scipy.special.gammaln(df / 2)
         + (df - 1) * np.log(s) - df * s**2 / 2
     )  # fmt: skip
     return s, (high - low) / 2 * w * np.exp(log_density)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from itertools import combinations
 
 import numpy as np
-from scipy import special
+import scipy
 
 from provrunner.sensitivity.anova import press_residuals
 from provrunner.sensitivity.basis import Floats, confounded, group_means
@@ -205,7 +205,7 @@ class _Search:
         left = float(self.residuals @ self.residuals) - gain
         if df < 1 or left <= 0:
             return bool(df < 1)
-        p = float(special.fdtrc(size, df, gain / size / (left / df)))
+        p = float(scipy.special.fdtrc(size, df, gain / size / (left / df)))
         return bool(p * self.models > _LUCK)
 
     def _shorten(self, step: _Step) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import special
+import scipy
 
 from provrunner.sensitivity.anova import Fit
 from provrunner.sensitivity.basis import Floats, Ints, group_means
@@ -113,7 +113,7 @@ def bartlett_p(squares: Floats, df: Floats) -> float | None:
     pooled = squares.sum() / df.sum()
     statistic = df.sum() * np.log(pooled) - df @ np.log(squares / df)
     correction = 1 + ((1 / df).sum() - 1 / df.sum()) / (3 * (df.size - 1))
-    return float(special.chdtrc(df.size - 1, statistic / correction))
+    return float(scipy.special.chdtrc(df.size - 1, statistic / correction))
 
 
 def spread_of_residuals(design: Design, fit: Fit) -> Spread:
@@ -198,7 +198,7 @@ def _one_way_p(values: Floats, groups: Ints) -> float | None:
     between = float(counts @ (means - values.mean()) ** 2)
     if within <= 0:
         return None
-    return float(special.fdtrc(df1, df2, between / df1 / (within / df2)))
+    return float(scipy.special.fdtrc(df1, df2, between / df1 / (within / df2)))
 
 
 def _regression_p(values: Floats, table: Floats) -> float | None:
@@ -209,4 +209,4 @@ def _regression_p(values: Floats, table: Floats) -> float | None:
     left = float(centred @ centred) - explained
     if df1 < 1 or df2 < 2 or left <= 0:
         return None
-    return float(special.fdtrc(df1, df2, explained / df1 / (left / df2)))
+    return float(scipy.special.fdtrc(df1, df2, explained / df1 / (left / df2)))

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import special
+import scipy
 
 from provrunner.sensitivity.basis import Floats
 from provrunner.sensitivity.noise import Noise
@@ -78,7 +78,7 @@ def find_winner(
         return Winner(run, trial, runner_up, difference, None, None, None, None, is_best)
     width = student_critical(df) * error
     t = difference / error if error > 0 else np.copysign(np.inf, difference)
-    p = float(2 * special.stdtr(df, -abs(t))) if np.isfinite(t) else float(difference == 0)
+    p = float(2 * scipy.special.stdtr(df, -abs(t))) if np.isfinite(t) else float(difference == 0)
     better = p < ALPHA and difference > 0
     low, high = difference - width, difference + width
     return Winner(run, trial, runner_up, difference, low, high, p, better, is_best)
