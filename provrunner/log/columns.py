@@ -179,7 +179,8 @@ def decoded(table: pa.Table, name: str) -> pa.Table:
     schema = _public_schema(name)
     if table.column_names != schema.names:
         raise pa.ArrowInvalid(f"expected the columns {', '.join(schema.names)}")
-    return table.replace_schema_metadata(None).cast(schema)
+    columns = [_plain(table.column(at), field.type) for at, field in enumerate(schema)]
+    return pa.Table.from_arrays(columns, schema=schema)
 
 
 def integers(column: pa.ChunkedArray) -> npt.NDArray[np.int64]:
@@ -196,6 +197,11 @@ def integers(column: pa.ChunkedArray) -> npt.NDArray[np.int64]:
 def empty_table(name: str) -> pa.Table:
     """Return the table `name` as it is read, without rows."""
     return pa.Table.from_batches([], _public_schema(name))
+
+
+def _plain(column: pa.ChunkedArray, kind: pa.DataType) -> pa.ChunkedArray:
+    # a cast costs more than the rest of reading a small log
+    return column if column.type == kind else column.cast(kind)
 
 
 def _public_schema(name: str) -> pa.Schema:

@@ -32,6 +32,8 @@ __all__ = [
 
 _MAGIC = b"ARROW1\0\0"
 _BLOCK_BYTES = 16 << 10
+# to wake threads takes longer than to unpack the few kilobytes of most logs
+_OPTIONS = pa.ipc.IpcReadOptions(use_threads=False)
 _OWN_DIGEST = re.compile(rb',\n "sha256": "([0-9a-f]{64})"\n\}\n\Z')
 
 
@@ -153,7 +155,9 @@ def parse_sealed(data: bytes, table: str, promised: SealedFile | None) -> pa.Tab
         raise Damage(messages[-1].end if messages else len(_MAGIC), "half a message")
     check_sizes(messages, len(data))
     try:
-        read = pa.ipc.open_stream(pa.py_buffer(data).slice(len(_MAGIC))).read_all()
+        read = pa.ipc.open_stream(
+            pa.py_buffer(data).slice(len(_MAGIC)), options=_OPTIONS
+        ).read_all()
         read.validate(full=True)
         return decoded(read, table)
     except (pa.ArrowException, OSError) as error:

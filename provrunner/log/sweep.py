@@ -97,7 +97,7 @@ class _FolderLogs:
             log = read_log(path, name)
             states[run_id] = log.state
             parts.append(_with_run(name, log.table, number, run_id))
-        return _in_order(pa.concat_tables(parts)), states
+        return _in_order(pa.concat_tables(parts).combine_chunks()), states
 
 
 def _has_log(path: Path) -> bool:
@@ -117,9 +117,10 @@ def _with_run(name: str, table: pa.Table, number: int, run_id: str) -> pa.Table:
     """Shape a run's log as a public table; in its sealed files texts are dictionaries."""
     rows = table.num_rows
     columns = {field.name: table[field.name] for field in table.schema}
-    columns |= {"run": pa.repeat(number, rows), "run_id": pa.repeat(run_id, rows)}
     schema = TABLES[name]
-    return pa.table([columns[key] for key in schema.names], names=schema.names).cast(schema)
+    columns["run"] = pa.repeat(pa.scalar(number, schema.field("run").type), rows)
+    columns["run_id"] = pa.repeat(run_id, rows)
+    return pa.Table.from_arrays([columns[key] for key in schema.names], schema=schema)
 
 
 def _in_order(table: pa.Table) -> pa.Table:
