@@ -35,19 +35,34 @@ class SourceFinder:
         self._prefixes = tuple(f"{root}/" for root in self._roots)
         self._text = text
         self._seen: set[str] = set()
+        self._looked_at: set[str] = set()
 
     def find(self, objects: Iterable[object] = ()) -> Iterator[tuple[str, dict[str, Any]]]:
         """Yield name and data of a `source` event for each module not yielded before.
 
         At most 500 files of at most 1 MiB each are read in all.
         """
-        for name, module in [*_defining(objects), *_loaded(self._prefixes)]:
+        for name, module in [*_defining(objects), *self._loaded()]:
             file = getattr(module, "__file__", None)
             if not file or file in self._seen or len(self._seen) >= _MOST_FILES:
                 continue
             self._seen.add(file)
             if (data := self._read(Path(file))) is not None:
                 yield name, data
+
+    def _loaded(self) -> Iterator[tuple[str, ModuleType]]:
+        # A copy: an import in another thread may add a module meanwhile.
+        modules = sys.modules.copy()
+        # Thousands are loaded before a run begins, few while it runs.
+        new = modules.keys() - self._looked_at
+        self._looked_at |= new
+        for name in sorted(new):
+            module = modules[name]
+            file = getattr(module, "__file__", None)
+            if isinstance(file, str) and file.startswith(self._prefixes) and file.endswith(".py"):
+                own = name.partition(".")[0] == "provrunner"
+                if not own and not any(folder in file for folder in _ELSEWHERE):
+                    yield name, module
 
     def _read(self, path: Path) -> dict[str, Any] | None:
         try:
@@ -74,13 +89,3 @@ def _defining(objects: Iterable[object]) -> Iterator[tuple[str, ModuleType]]:
             name = cls.__module__
             if name.partition(".")[0] not in _LIBRARIES and name in sys.modules:
                 yield name, sys.modules[name]
-
-
-def _loaded(prefixes: tuple[str, ...]) -> Iterator[tuple[str, ModuleType]]:
-    # A copy: an import in another thread may add a module meanwhile.
-    for name, module in sorted(sys.modules.copy().items()):
-        file = getattr(module, "__file__", None)
-        if isinstance(file, str) and file.startswith(prefixes) and file.endswith(".py"):
-            own = name.partition(".")[0] == "provrunner"
-            if not own and not any(folder in file for folder in _ELSEWHERE):
-                yield name, module

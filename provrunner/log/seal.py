@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pyarrow as pa
@@ -80,10 +80,14 @@ def seal_log(
         return False
     tables: dict[str, pa.Table] = {}
     streams: list[SealedStream] = []
+    ids: list[tuple[str, str]] = [] if seal is None else [(seal.sweep_id, seal.run_id)]
     for table in _TABLES:
-        tables[table], merged = _merge(log, table)
-        streams.extend(merged)
-    sweep_id, run_id = _ids(log, seal)
+        merged = _merge(log, table)
+        tables[table] = merged.rows
+        streams.extend(merged.streams)
+        ids.extend(merged.ids)
+    # a log that does not tell them has them from the folders it lies in
+    sweep_id, run_id = next(iter(ids), (log.parent.parent.parent.name, log.parent.name))
     end = recorded_end(tables["events"])
     if end is None:
         end = (status, reason)
@@ -96,33 +100,44 @@ def seal_log(
 def _has_writer(log: Path, seal: Seal | None, own_rank: int | None) -> bool:
     for table in _TABLES:
         for rank, segments in live_segments(log, table, seal).items():
+            if rank == own_rank:
+                continue
             reader = RankReader(log, table, rank)
             reader.poll(segments[-1:])
-            if rank != own_rank and not reader.has_ended and reader.is_alive():
+            if not reader.has_ended and reader.is_alive():
                 return True
     return False
 
 
-def _merge(log: Path, table: str) -> tuple[pa.Table, list[SealedStream]]:
-    """Return all rows of a table by rank and segment, and what each stream gave."""
+@dataclass(frozen=True, slots=True)
+class _Merged:
+    """Rows of a table by rank and segment, what each stream gave, and the ids that they tell."""
+
+    rows: pa.Table
+    streams: list[SealedStream]
+    ids: list[tuple[str, str]]
+
+
+def _merge(log: Path, table: str) -> _Merged:
+    """Read all rows of a table."""
     seal = seal_of(log, table)
     sealed: dict[int, pa.Table] = {}
     streams: list[SealedStream] = []
+    ids: list[tuple[str, str]] = []
     if seal is not None:
         streams = [stream for stream in seal.streams if stream.table == table]
         sealed = dict(rows_by_rank(_sealed_rows(log, table, seal)))
     for rank, segments in live_segments(log, table, seal).items():
         before = sealed.get(rank)
-        rows, found = _merge_rank(log, table, rank, segments, 0 if before is None else len(before))
-        sealed[rank] = rows if before is None else pa.concat_tables([before, rows])
-        streams.extend(found)
+        found = _merge_rank(log, table, rank, segments, 0 if before is None else len(before))
+        sealed[rank] = found.rows if before is None else pa.concat_tables([before, found.rows])
+        streams.extend(found.streams)
+        ids.extend(found.ids)
     parts = [sealed[rank] for rank in sorted(sealed)]
-    return (pa.concat_tables(parts) if parts else empty_table(table)), streams
+    return _Merged(pa.concat_tables(parts) if parts else empty_table(table), streams, ids)
 
 
-def _merge_rank(
-    log: Path, table: str, rank: int, segments: list[int], before: int
-) -> tuple[pa.Table, list[SealedStream]]:
+def _merge_rank(log: Path, table: str, rank: int, segments: list[int], before: int) -> _Merged:
     reader = RankReader(log, table, rank, rows=before)
     counts = dict.fromkeys(segments, 0)
     parts = [empty_table(table)]
@@ -131,7 +146,9 @@ def _merge_rank(
         run = run_number(reader.readers[segment].metadata.get("run_id", log.parent.name))
         parts.append(with_source(rows, run=run, rank=rank, segment=segment))
     streams = [_described(reader, segment, counts[segment], segments) for segment in segments]
-    return pa.concat_tables(parts), streams
+    told = [reader.readers[segment].metadata for segment in segments if segment in reader.readers]
+    ids = [(one.get("sweep_id", ""), one["run_id"]) for one in told if one.get("run_id")]
+    return _Merged(pa.concat_tables(parts), streams, ids)
 
 
 def _described(reader: RankReader, segment: int, rows: int, segments: list[int]) -> SealedStream:
@@ -160,20 +177,6 @@ def _sealed_rows(log: Path, table: str, seal: Seal) -> pa.Table:
         return parse_sealed(path.read_bytes(), table, seal.files[table])
     except (OSError, ValueError) as error:
         raise LogError(f"{path}: {error}; it was sealed and cannot be sealed again") from error
-
-
-def _ids(log: Path, seal: Seal | None) -> tuple[str, str]:
-    """Return sweep and run id as the log knows them, else from the folders it lies in."""
-    if seal is not None:
-        return seal.sweep_id, seal.run_id
-    for table in _TABLES:
-        for rank, segments in live_segments(log, table, None).items():
-            reader = RankReader(log, table, rank)
-            reader.poll(segments[:1])
-            metadata = reader.readers[segments[0]].metadata
-            if metadata.get("run_id"):
-                return metadata.get("sweep_id", ""), metadata["run_id"]
-    return log.parent.parent.parent.name, log.parent.name
 
 
 def _with_end(tables: dict[str, pa.Table], end: tuple[RunStatus, str | None], run: int) -> pa.Table:
