@@ -26,13 +26,18 @@ _Told = dict[str, dict[str, Any]]
 
 @dataclass(frozen=True, slots=True)
 class RunState:
-    """How a run stands, as its folder tells; the log's state and size are None without one."""
+    """How a run stands, as its folder tells; the log's state and size are None without one.
+
+    Attributes:
+        reason: why its log cannot be read.
+    """
 
     run: int
     run_id: str
     status: RunStatus
     log_state: LogState | None = None
     log_bytes: int | None = None
+    reason: str | None = None
 
 
 def build_runs(
@@ -58,7 +63,7 @@ def build_runs(
         run_id = state.run_id
         row = _identity(state, points.get(run_id)) | _beginning(begun.get(run_id, {}))
         row |= _contents(told.get(run_id, {}))
-        row["reason"] = _reason(begun.get(run_id, {}), told.get(run_id, {}))
+        row["reason"] = state.reason or _reason(begun.get(run_id, {}), told.get(run_id, {}))
         rows.append(
             row | _outcome(state, reached.get(run_id), row["reason"], plan.objective.metric)
         )

@@ -21,6 +21,7 @@ from provrunner.log.messages import END, RECORD_BATCH, Damage, Message, check_si
 from provrunner.schema import FORMAT_VERSION, RunStatus
 
 __all__ = [
+    "DamagedSealError",
     "Seal",
     "SealedFile",
     "SealedStream",
@@ -35,6 +36,10 @@ _BLOCK_BYTES = 16 << 10
 # to wake threads takes longer than to unpack the few kilobytes of most logs
 _OPTIONS = pa.ipc.IpcReadOptions(use_threads=False)
 _OWN_DIGEST = re.compile(rb',\n "sha256": "([0-9a-f]{64})"\n\}\n\Z')
+
+
+class DamagedSealError(LogError):
+    """A `seal.json` that cannot be trusted; the logs of other runs can."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +120,8 @@ def read_seal(log: Path) -> Seal | None:
     """Read `seal.json` of a log folder; None when there is none.
 
     Raises:
-        LogError: it is damaged or of a newer format.
+        DamagedSealError: it is damaged.
+        LogError: it is of a newer format.
     """
     return _read(log / SEAL_FILE)
 
@@ -214,7 +220,7 @@ def _read(path: Path) -> Seal | None:
     except FileNotFoundError:
         return None
     except (OSError, ValueError) as error:
-        raise LogError(f"{path} is damaged: {error}") from error
+        raise DamagedSealError(f"{path} is damaged: {error}") from error
     try:
         if document["format"] > FORMAT_VERSION:
             raise LogError(
@@ -223,10 +229,10 @@ def _read(path: Path) -> Seal | None:
             )
         seal = _from_document(document)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise LogError(f"{path} is damaged: {error!r}") from error
+        raise DamagedSealError(f"{path} is damaged: {error!r}") from error
     digest = _OWN_DIGEST.search(data)
     if digest is None or digest[1].decode() != hashlib.sha256(data[: digest.start()]).hexdigest():
-        raise LogError(f"{path} is damaged: it does not have the digest that it names")
+        raise DamagedSealError(f"{path} is damaged: it does not have the digest that it names")
     return seal
 
 

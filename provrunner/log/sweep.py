@@ -16,6 +16,7 @@ from provrunner.log.folder import log_folder, read_plan, run_folder, unplanned_r
 from provrunner.log.notes import read_notes
 from provrunner.log.reader import read_log, run_status
 from provrunner.log.runs import RunState
+from provrunner.log.sealed import DamagedSealError
 from provrunner.plan import Plan
 from provrunner.schema import TABLES, LogState, RunStatus
 
@@ -33,7 +34,8 @@ _BY_DAMAGE = (
 def read_tables(folder: Path) -> SweepTables:
     """Open the public tables of a sweep but nodes, edges and sensitivity, by name.
 
-    Reads sealed, running, lost and damaged logs alike, as far as they are whole.
+    Reads sealed, running, lost and damaged logs alike, as far as they are whole. A run whose seal
+    is damaged is `lost`, its log `corrupt`, and its reason names the seal.
 
     Raises:
         LogError: `folder` holds no plan; raised by a table where a log is of a newer format.
@@ -82,7 +84,11 @@ class _FolderLogs:
     def _state(self, number: int, run_id: str, path: Path) -> RunState:
         if not _has_log(path):
             return RunState(number, run_id, RunStatus.PLANNED)
-        status, state = run_status(path)
+        try:
+            status, state = run_status(path)
+        except DamagedSealError:
+            size, reason = log_size(log_folder(path)), "its seal.json is damaged"
+            return RunState(number, run_id, RunStatus.LOST, LogState.CORRUPT, size, reason)
         if status is RunStatus.PLANNED:
             return RunState(number, run_id, status)
         found = (state, self._events[1].get(run_id, state), self._metrics[1].get(run_id, state))
@@ -94,9 +100,11 @@ class _FolderLogs:
         for (number, run_id), path in self._folders.items():
             if not _has_log(path):
                 continue
-            log = read_log(path, name)
-            states[run_id] = log.state
-            parts.append(_with_run(name, log.table, number, run_id))
+            # nothing vouches for the rows of a damaged seal; the other runs have their own
+            with contextlib.suppress(DamagedSealError):
+                log = read_log(path, name)
+                states[run_id] = log.state
+                parts.append(_with_run(name, log.table, number, run_id))
         return _in_order(pa.concat_tables(parts).combine_chunks()), states
 
 

@@ -30,6 +30,9 @@ _TEMPORARY = re.compile(r"\.(?P<machine>[0-9a-f]{8})-(?P<pid>[0-9]+)-[0-9a-f]{8}
 _ALWAYS = frozenset({"json", "provn"})
 _CHEAP_STATEMENTS = 20_000
 """Statements of a graph, about 60 runs, up to which every serialisation is written unasked."""
+_REPEATED = ("run_id", "stage", "name", "kind", "subject")
+"""Texts that many rows of the tables `metrics` and `events` have in common."""
+
 _CAPTIONS = {
     "prov/sweep.svg": "What led to what in this sweep",
     "prov/lineage.svg": "What the best number came from",
@@ -96,7 +99,18 @@ def _writers(sweep: Sweep) -> Iterator[tuple[str, _Writer]]:
 
 
 def _parquet(table: pa.Table) -> _Writer:
-    return lambda path: pq.write_table(table, path, compression="zstd")
+    return lambda path: pq.write_table(_with_categories(table), path, compression="zstd")
+
+
+def _with_categories(table: pa.Table) -> pa.Table:
+    """Let pandas read the texts of logged rows as categories, as it does from the sealed files."""
+    if "segment" not in table.column_names:
+        return table
+    for position, name in enumerate(table.column_names):
+        if name in _REPEATED:
+            texts = table.column(position).combine_chunks().dictionary_encode()
+            table = table.set_column(position, name, texts)
+    return table
 
 
 def _provenance(sweep: Sweep, pictures: Mapping[str, bytes]) -> Iterator[tuple[str, _Writer]]:

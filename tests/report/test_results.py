@@ -220,6 +220,33 @@ def test_a_sealed_log_that_was_cut_is_read_up_to_the_damage(written, tmp_path):
     assert runs.num_rows == 12
 
 
+def test_a_damaged_seal_costs_one_run_and_names_it(written, tmp_path):
+    folder = tmp_path / "copy"
+    shutil.copytree(written, folder)
+    point = make_plan().points[1]
+    (run_folder(folder, point.run_id) / "log" / "seal.json").write_text("{}")
+
+    sweep = open_sweep(folder)
+
+    row = sweep.runs.to_pylist()[1]
+    assert (row["status"], row["log_state"], row["metric_rows"]) == ("lost", "corrupt", 0)
+    assert row["reason"] == "its seal.json is damaged"
+    assert sweep.runs["log_state"].to_pylist().count("complete") == 11
+    assert set(sweep.table("metrics")["run"].to_pylist()) == {0, *range(2, 12)}
+
+
+def test_texts_of_logged_rows_are_categories_in_the_parquet_files(written):
+    path = written / "tables" / "metrics.parquet"
+    schema = pq.read_schema(path)
+    assert [str(schema.field(name).type.value_type) for name in ("run_id", "stage", "name")] == [
+        "string"
+    ] * 3
+    assert (
+        pq.read_table(path)["name"].to_pylist()
+        == open_sweep(written).table("metrics")["name"].to_pylist()
+    )
+
+
 def test_a_run_folder_that_is_in_no_plan_is_shown_but_not_analysed(written, tmp_path):
     folder = tmp_path / "copy"
     shutil.copytree(written, folder)
