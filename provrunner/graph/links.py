@@ -22,16 +22,24 @@ class Links:
     Args:
         nodes: `schema.TABLES["nodes"]`.
         edges: `schema.TABLES["edges"]`; an end that is no node leads nowhere.
+
+    Attributes:
+        subjects: position of the first end of every edge, -1 where it is no node.
+        objects: of the second end.
     """
 
     def __init__(self, nodes: pa.Table, edges: pa.Table) -> None:
-        ids = nodes["id"].combine_chunks()
-        self._count = len(ids)
-        self._subjects = _positions(edges["subject"], ids)
-        self._objects = _positions(edges["object"], ids)
+        self._ids, self._edges = nodes["id"].combine_chunks(), edges
+        self._count = len(self._ids)
+        self.subjects, self.objects = self.of("subject"), self.of("object")
         planned = pc.is_valid(edges["plan"]).to_numpy().nonzero()[0]
-        self._planned = self._subjects[planned]
-        self._plans = _positions(edges["plan"].take(planned), ids)
+        self._planned, self._plans = self.subjects[planned], self.of("plan")[planned]
+
+    def of(self, column: str) -> _Positions:
+        """Return where what a column of the edges names stands among the nodes, -1 if nowhere."""
+        found = pc.index_in(self._edges[column], value_set=self._ids).fill_null(-1)
+        positions: _Positions = found.to_numpy().astype(np.int64)
+        return positions
 
     def depths(self, begin: Sequence[int], direction: str) -> npt.NDArray[np.int32]:
         """Return how many steps each node is from some of them, -1 if it is not reached.
@@ -57,22 +65,22 @@ class Links:
 
     def between(self, chosen: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
         """Tell of each edge whether both of its ends are among some nodes, one boolean a node."""
-        known = (self._subjects >= 0) & (self._objects >= 0)
-        inside: npt.NDArray[np.bool_] = known & chosen[self._subjects] & chosen[self._objects]
+        known = (self.subjects >= 0) & (self.objects >= 0)
+        inside: npt.NDArray[np.bool_] = known & chosen[self.subjects] & chosen[self.objects]
         return inside
 
     @cached_property
     def _up(self) -> tuple[_Positions, _Positions]:
         return self._steps(
-            np.concatenate([self._subjects, self._planned]),
-            np.concatenate([self._objects, self._plans]),
+            np.concatenate([self.subjects, self._planned]),
+            np.concatenate([self.objects, self._plans]),
         )
 
     @cached_property
     def _down(self) -> tuple[_Positions, _Positions]:
         return self._steps(
-            np.concatenate([self._objects, self._plans]),
-            np.concatenate([self._subjects, self._planned]),
+            np.concatenate([self.objects, self._plans]),
+            np.concatenate([self.subjects, self._planned]),
         )
 
     def _steps(self, sources: _Positions, targets: _Positions) -> tuple[_Positions, _Positions]:
@@ -82,9 +90,3 @@ class Links:
         order = np.argsort(sources, kind="stable")
         bounds = np.concatenate([[0], np.cumsum(np.bincount(sources, minlength=self._count))])
         return targets[order], bounds
-
-
-def _positions(column: pa.ChunkedArray, ids: pa.Array) -> _Positions:
-    found = pc.index_in(column, value_set=ids).fill_null(-1)
-    positions: _Positions = found.to_numpy().astype(np.int64)
-    return positions

@@ -48,6 +48,15 @@ class _Events:
         self.later.append(later[known])
         self.strict.append(np.full(int(known.sum()), strict))
 
+    def ends(self, rows: _Ints) -> tuple[_Ints, _Ints]:
+        """Return the nodes at both ends of some edges; -1 for none."""
+        links = self.graph.links
+        return links.subjects[rows], links.objects[rows]
+
+    def second(self, nodes: _Ints) -> _Ints:
+        """Return the end, or invalidation, of nodes."""
+        return np.where(nodes >= 0, nodes + self.graph.nodes.num_rows, -1)
+
     def name(self, event: int) -> str:
         """Return the id of the statement that an event is known by."""
         place = event
@@ -142,79 +151,58 @@ def _read_events(graph: Graph) -> _Events:
         [_times(nodes["start"]), _times(nodes["end"]), _times(edges["time"])[used]]
     )
     events = _Events(graph, 2 * count + len(used), times, [ids, ids, usages])
-    ends = _Ends(graph, count)
-    _order_usages(events, ends, used)
+    _order_usages(events, used)
     for relation, offset in (("was_generated_by", 0), ("was_invalidated_by", count)):
-        _order_making(events, ends, _chosen(edges, relation), offset)
-    _order_elements(events, ends)
-    _order_derivations(events, ends, usages)
+        _order_making(events, _chosen(edges, relation), offset)
+    _order_elements(events)
+    _order_derivations(events, usages)
     return events
 
 
-class _Ends:
-    """Positions among the nodes of the ends of edges."""
-
-    def __init__(self, graph: Graph, count: int) -> None:
-        self.graph, self.count = graph, count
-        self._ids = graph.nodes["id"].combine_chunks()
-
-    def of(self, column: str, rows: _Ints) -> _Ints:
-        """Return the node that a column names in some rows of the edges; -1 if it is none."""
-        names = self.graph.edges[column].combine_chunks().take(pa.array(rows))
-        found = pc.index_in(names, value_set=self._ids).fill_null(-1)
-        positions: _Ints = found.to_numpy(zero_copy_only=False).astype(np.int64)
-        return positions
-
-    def second(self, nodes: _Ints) -> _Ints:
-        """Return the end, or invalidation, of nodes."""
-        return np.where(nodes >= 0, nodes + self.count, -1)
-
-
-def _order_usages(events: _Events, ends: _Ends, used: _Ints) -> None:
+def _order_usages(events: _Events, used: _Ints) -> None:
     """C33, C37, C38: within the activity, after the generation, before the invalidation."""
-    usage = 2 * ends.count + np.arange(len(used))
-    activity, entity = ends.of("subject", used), ends.of("object", used)
+    usage = 2 * events.graph.nodes.num_rows + np.arange(len(used))
+    activity, entity = events.ends(used)
     events.precede(activity, usage)
-    events.precede(usage, ends.second(activity))
+    events.precede(usage, events.second(activity))
     events.precede(entity, usage)
-    events.precede(usage, ends.second(entity))
+    events.precede(usage, events.second(entity))
 
 
-def _order_making(events: _Events, ends: _Ends, rows: _Ints, offset: int) -> None:
+def _order_making(events: _Events, rows: _Ints, offset: int) -> None:
     """C34, and its like for invalidation: within the activity; the stated time is the event's."""
-    entity, activity = ends.of("subject", rows), ends.of("object", rows)
+    entity, activity = events.ends(rows)
     event = np.where(entity >= 0, entity + offset, -1)
     events.precede(activity, event)
     if offset == 0:
-        events.precede(event, ends.second(activity))
+        events.precede(event, events.second(activity))
     known = event >= 0
     times = _times(events.graph.edges["time"])[rows]
     np.maximum.at(events.times, event[known], times[known])
 
 
-def _order_elements(events: _Events, ends: _Ends) -> None:
+def _order_elements(events: _Events) -> None:
     """C30, C36, C31 with inference 9, C35, C45, C46: of activities, and of the same thing."""
-    every = np.arange(ends.count)
-    events.precede(every, ends.second(every))
-    edges = events.graph.edges
-    started = _chosen(edges, "was_started_by")
-    events.precede(ends.of("object", started), ends.of("subject", started))
-    informed = _chosen(edges, "was_informed_by")
-    events.precede(ends.of("object", informed), ends.second(ends.of("subject", informed)))
-    special = _chosen(edges, "specialization_of")
-    events.precede(ends.of("object", special), ends.of("subject", special))
-    second = ends.second(ends.of("subject", special))
-    events.precede(second, ends.second(ends.of("object", special)))
+    every, edges = np.arange(events.graph.nodes.num_rows), events.graph.edges
+    events.precede(every, events.second(every))
+    started, starter = events.ends(_chosen(edges, "was_started_by"))
+    events.precede(starter, started)
+    informed, informant = events.ends(_chosen(edges, "was_informed_by"))
+    events.precede(informant, events.second(informed))
+    special, general = events.ends(_chosen(edges, "specialization_of"))
+    events.precede(general, special)
+    events.precede(events.second(special), events.second(general))
 
 
-def _order_derivations(events: _Events, ends: _Ends, usages: pa.Array) -> None:
+def _order_derivations(events: _Events, usages: pa.Array) -> None:
     """C41 and C42: a source is generated, and was used, before what derives from it."""
     rows = _chosen(events.graph.edges, "was_derived_from")
-    derived = ends.of("subject", rows)
-    events.precede(ends.of("object", rows), derived, strict=True)
+    derived, source = events.ends(rows)
+    events.precede(source, derived, strict=True)
     named = events.graph.edges["usage"].combine_chunks().take(pa.array(rows))
     found = pc.index_in(named, value_set=usages).fill_null(-1).to_numpy(zero_copy_only=False)
-    usage = np.where(found >= 0, found.astype(np.int64) + 2 * ends.count, -1)
+    first = 2 * events.graph.nodes.num_rows
+    usage = np.where(found >= 0, found.astype(np.int64) + first, -1)
     events.precede(usage, derived)
 
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from typing import TypeAlias
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -15,6 +18,9 @@ __all__ = ["bundle_runs", "cut_run"]
 
 _ENDS = ("subject", "object", "plan", "activity")
 _FOUND = ("pr:SensitivityAnalysis", "pr:Summary", "pr:SensitivityResult")
+_SHARED, _FINDINGS = -1, -2
+
+_Rows: TypeAlias = npt.NDArray[np.int64]
 
 
 def cut_run(graph: Graph, run: int) -> Graph:
@@ -30,7 +36,7 @@ def cut_run(graph: Graph, run: int) -> Graph:
     return within(graph, pc.greater_equal(reach(graph, pc.indices_nonzero(mine).to_pylist()), 0))
 
 
-def bundle_runs(graph: Graph) -> tuple[Graph, list[tuple[str, Graph]]]:
+def bundle_runs(graph: Graph) -> tuple[Graph, Iterable[tuple[str, Graph]]]:
     """Cut a graph into a document, a bundle a run, and one for the analysis.
 
     A run's bundle holds what is stated of it alone; that of the analysis what it found, which is
@@ -40,57 +46,70 @@ def bundle_runs(graph: Graph) -> tuple[Graph, list[tuple[str, Graph]]]:
 
     Returns:
         The document, which also declares the bundles, and the id and graph of each: by run, then
-        that of the analysis.
+        that of the analysis. They are made one by one, anew whenever they are gone through.
     """
-    found = pc.is_in(graph.nodes["type"], value_set=pa.array(_FOUND))
-    findings = graph.nodes.filter(found)
-    bundles = [*_bundles(graph), *_findings(graph, findings)]
-    extra = _declarations(graph, [id_ for id_, _ in bundles])
-    own = graph.nodes.filter(pc.and_(pc.is_null(graph.nodes["run"]), pc.invert(found)))
-    about = pc.is_in(graph.edges["subject"], value_set=findings["id"].combine_chunks())
-    shared = graph.edges.filter(pc.and_(pc.is_null(graph.edges["run"]), pc.invert(about)))
-    nodes = _with_named(graph, own, shared)
+    bundles = _Bundles(graph)
+    shared, extra = bundles.part(_SHARED), _declarations(graph, list(bundles.ids.values()))
     document = Graph(
-        pa.concat_tables([nodes, extra.nodes]),
-        pa.concat_tables([shared, extra.edges]),
+        pa.concat_tables([shared.nodes, extra.nodes]),
+        pa.concat_tables([shared.edges, extra.edges]),
         graph.base_iri,
     )
     return document, bundles
 
 
-def _bundles(graph: Graph) -> Iterator[tuple[str, Graph]]:
-    runs = graph.nodes.filter(pc.equal(graph.nodes["type"], "pr:Run")).sort_by("run")
-    nodes, edges = graph.nodes.sort_by("run"), graph.edges.sort_by("run")
-    for id_, run in zip(runs["id"].to_pylist(), runs["run"].to_pylist(), strict=True):
-        stated = _slice(edges, run)
-        named = _with_named(graph, _slice(nodes, run), stated)
-        yield f"{id_}.bundle", Graph(named, stated, graph.base_iri)
+class _Bundles:
+    """The parts of a graph by the number of a run, or `_SHARED` or `_FINDINGS`.
+
+    Attributes:
+        ids: of the bundles, by part; what is shared has none.
+    """
+
+    def __init__(self, graph: Graph) -> None:
+        self._graph = graph
+        runs, types = _numbers(graph.nodes), graph.nodes["type"]
+        found = pc.is_in(types, value_set=pa.array(_FOUND)).to_numpy()
+        self._ends = [graph.links.of(column) for column in _ENDS]
+        about = found[self._ends[0]] & (self._ends[0] >= 0)
+        self._nodes = _Parts(np.where(found, _FINDINGS, runs))
+        self._edges = _Parts(np.where(about, _FINDINGS, _numbers(graph.edges)))
+        self.ids = self._named("pr:Run") | self._named(_FOUND[0])
+
+    def __iter__(self) -> Iterator[tuple[str, Graph]]:
+        for number, id_ in self.ids.items():
+            yield id_, self.part(number)
+
+    def part(self, number: int) -> Graph:
+        """Return what is stated in a part, and all other nodes that its statements name."""
+        edges = self._edges[number]
+        named = np.concatenate([self._nodes[number], *(ends[edges] for ends in self._ends)])
+        nodes = np.unique(named[named >= 0])
+        graph = self._graph
+        return Graph(graph.nodes.take(nodes), graph.edges.take(edges), graph.base_iri)
+
+    def _named(self, type_: str) -> dict[int, str]:
+        nodes = self._graph.nodes
+        rows = nodes.filter(pc.equal(nodes["type"], type_)).sort_by("run")
+        numbers = rows["run"].fill_null(_FINDINGS).to_pylist()
+        ids = (f"{id_}.bundle" for id_ in rows["id"].to_pylist())
+        return dict(zip(numbers, ids, strict=True))
 
 
-def _findings(graph: Graph, nodes: pa.Table) -> Iterator[tuple[str, Graph]]:
-    """Give the bundle of what the analysis found, if there was one."""
-    stated = pc.is_in(graph.edges["subject"], value_set=nodes["id"].combine_chunks())
-    edges = graph.edges.filter(stated)
-    for id_ in nodes.filter(pc.equal(nodes["type"], _FOUND[0]))["id"].to_pylist():
-        yield f"{id_}.bundle", Graph(_with_named(graph, nodes, edges), edges, graph.base_iri)
+class _Parts:
+    """The rows of a table by the part that each is of."""
+
+    def __init__(self, parts: _Rows) -> None:
+        self._order = np.argsort(parts, kind="stable")
+        self._sorted = parts[self._order]
+
+    def __getitem__(self, number: int) -> _Rows:
+        begin, end = np.searchsorted(self._sorted, [number, number + 1])
+        return self._order[begin:end]
 
 
-def _slice(table: pa.Table, run: int) -> pa.Table:
-    """Return the rows of a run of a table that is sorted by run."""
-    import numpy as np
-
-    runs = table["run"].drop_null().to_numpy()
-    begin, end = np.searchsorted(runs, [run, run + 1])
-    return table.slice(begin, end - begin)
-
-
-def _with_named(graph: Graph, nodes: pa.Table, edges: pa.Table) -> pa.Table:
-    """Add to some nodes all others that some edges name."""
-    named = pa.concat_arrays([edges[column].combine_chunks() for column in _ENDS])
-    known = pc.is_in(named, value_set=nodes["id"].combine_chunks())
-    missing = pc.unique(named.filter(pc.invert(known)).drop_null())
-    rows = pc.index_in(missing, value_set=graph.nodes["id"].combine_chunks())
-    return pa.concat_tables([nodes, graph.nodes.take(rows)])
+def _numbers(table: pa.Table) -> _Rows:
+    numbers: _Rows = table["run"].cast(pa.int64()).fill_null(_SHARED).to_numpy()
+    return numbers
 
 
 def _declarations(graph: Graph, bundles: list[str]) -> Graph:

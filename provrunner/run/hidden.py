@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
-from fnmatch import fnmatchcase
 from typing import Any
 
 from hydra.core.override_parser.types import ChoiceSweep
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
+from provrunner.capture.options import CaptureOptions
 from provrunner.compose import ConfigLeaf, parse_overrides
 from provrunner.errors import ConfigError
 from provrunner.redaction import redact
@@ -34,7 +34,7 @@ def is_hidden(name: str, patterns: Sequence[str]) -> bool:
         >>> is_hidden("data.path", ["data.*"]), is_hidden("seed", ["data.*"])
         (True, False)
     """
-    return any(fnmatchcase(word, pattern) for word in ("param", name) for pattern in patterns)
+    return not CaptureOptions(exclude=tuple(patterns)).keeps("param", name)
 
 
 def hide_values(node: Any, patterns: Sequence[str], name: str = "") -> Any:

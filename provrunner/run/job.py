@@ -18,7 +18,7 @@ from provrunner.compose import (
 )
 from provrunner.log import read_plan
 
-__all__ = ["join_run", "run_task"]
+__all__ = ["join_run", "read_spec", "run_task"]
 
 
 def run_task(config: DictConfig) -> str:
@@ -26,16 +26,24 @@ def run_task(config: DictConfig) -> str:
 
     This is the task function that every Hydra launcher calls, here or on another machine.
     """
-    from hydra.core.hydra_config import HydraConfig
-
     from provrunner.run.runner import execute
+
+    return execute(read_spec(config)).value
+
+
+def read_spec(config: DictConfig) -> RunSpec:
+    """Return the planned run that a composed configuration names, in a job of Hydra."""
+    from hydra.core.hydra_config import HydraConfig
 
     folder = Path(config.run.folder)
     plan = read_plan(folder)
     hydra_config = cast("DictConfig", HydraConfig.get())
     own = own_config(config)
-    axes = {axis.name for axis in plan.hyperparameters} | {"seed"}
-    spec = RunSpec(
+    # A repetition varies nothing: its seed is the record's, or given anew.
+    axes = {axis.name for axis in plan.hyperparameters} | (
+        {"seed"} if plan.origin is None else set()
+    )
+    return RunSpec(
         folder=folder,
         plan=plan,
         point=plan.points[config.run.number],
@@ -45,12 +53,11 @@ def run_task(config: DictConfig) -> str:
         references=config_references(config),
         launcher=str(hydra_config.launcher._target_).rpartition(".")[2],
     )
-    return execute(spec).value
 
 
 def _as_given(words: Sequence[str]) -> tuple[str, ...]:
     """Leave out what the sweeper added to tell a run its place."""
-    return tuple(word for word in words if not word.startswith("run."))
+    return tuple(word for word in words if not word.lstrip("+").startswith("run."))
 
 
 def join_run(joined: JoinedRun) -> None:

@@ -21,21 +21,18 @@ from provrunner.compose import (
     ConfigLeaf,
     RunSpec,
     check_sweep,
-    config_leaves,
-    own_config,
     parse_overrides,
-    task_overrides,
 )
 from provrunner.compose.load import config_keys
 from provrunner.compose.sweep import config_digest
 from provrunner.compose.values import to_override
 from provrunner.errors import ConfigError, LogError, nearest
 from provrunner.ids import run_id, trial_id
-from provrunner.log import read_plan
 from provrunner.plan import Plan, Point
 from provrunner.run.checkout import recorded_code, why_not, working_in
 from provrunner.run.code import code_differences, module_differences
 from provrunner.run.hidden import hide_words, left_out, shown_reason
+from provrunner.run.job import read_spec
 from provrunner.run.record import RunRecord, masked_keys, read_record
 from provrunner.run.recorded import RECORDED_NAME, write_recorded
 from provrunner.run.sweeper import Outcome, launch_plan, make_folder
@@ -172,34 +169,18 @@ def _is_same_here(record: RunRecord, repository: Path) -> bool:
 def rerun_task(config: DictConfig) -> str:
     """Execute the run that a recorded configuration describes, and return its status."""
     import torch
-    from hydra.core.hydra_config import HydraConfig
 
     from provrunner.run.runner import execute
 
     if threads := config.run.get("threads"):
         torch.set_num_threads(threads)
-    folder = Path(config.run.folder)
-    plan = read_plan(folder)
-    hydra_config = cast("DictConfig", HydraConfig.get())
-    given = task_overrides(hydra_config)
-    own = own_config(config)
-    spec = RunSpec(
-        folder=folder,
-        plan=plan,
-        point=plan.points[0],
-        config=own,
-        leaves=_leaves(plan, own, hydra_config, tuple(config.run.get("added", ()))),
-        overrides=tuple(word for word in given if not word.lstrip("+").startswith("run.")),
-        launcher=str(hydra_config.launcher._target_).rpartition(".")[2],
-    )
-    return execute(spec).value
+    spec = read_spec(config)
+    return execute(replace(spec, leaves=_leaves(spec, tuple(config.run.get("added", ()))))).value
 
 
-def _leaves(
-    plan: Plan, own: DictConfig, hydra_config: DictConfig, added: Sequence[str]
-) -> tuple[ConfigLeaf, ...]:
+def _leaves(spec: RunSpec, added: Sequence[str]) -> tuple[ConfigLeaf, ...]:
     """Say of each value that it is the record's, a default of today, or what replaced it."""
-    origin = plan.origin
+    origin = spec.plan.origin
     source = f"config.yaml of run {origin.run_id} in {origin.sweep_id}" if origin else None
     return tuple(
         leaf
@@ -207,7 +188,7 @@ def _leaves(
         else replace(leaf, origin="default", source=None)
         if _is_within(leaf.name, added)
         else replace(leaf, origin="record", source=source)
-        for leaf in config_leaves(own, hydra_config, ())
+        for leaf in spec.leaves
     )
 
 

@@ -69,7 +69,7 @@ def test_bundle_is_declared_with_its_maker(graph: Graph) -> None:
 
 def test_what_the_analysis_found_stands_in_a_bundle_of_its_own(graph: Graph) -> None:
     document, bundles = bundle_runs(graph)
-    id_, findings = bundles[-1]
+    id_, findings = list(bundles)[-1]
     assert id_.startswith("analysis-")
     influences = [
         json.loads(row["attributes"])
@@ -100,5 +100,5 @@ def test_unknown_run_cannot_be_cut(graph: Graph) -> None:
 def test_graph_without_runs_has_no_bundles(graph: Graph) -> None:
     empty = Graph(graph.nodes.slice(0, 0), graph.edges.slice(0, 0))
     document, bundles = bundle_runs(empty)
-    assert (document.nodes.num_rows, bundles) == (0, [])
+    assert (document.nodes.num_rows, list(bundles)) == (0, [])
     assert isinstance(document.edges, pa.Table)
