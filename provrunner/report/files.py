@@ -30,8 +30,11 @@ _TEMPORARY = re.compile(r"\.(?P<machine>[0-9a-f]{8})-(?P<pid>[0-9]+)-[0-9a-f]{8}
 _ALWAYS = frozenset({"json", "provn"})
 _CHEAP_STATEMENTS = 20_000
 """Statements of a graph, about 60 runs, up to which every serialisation is written unasked."""
-_REPEATED = ("run_id", "stage", "name", "kind", "subject")
-"""Texts that many rows of the tables `metrics` and `events` have in common."""
+_REPEATED = ("stage", "name", "kind", "subject")
+"""Texts that many rows of the tables `metrics` and `events` have in common.
+
+The run's id stays text: Polars joins no category with the text of another table.
+"""
 
 _CAPTIONS = {
     "prov/sweep.svg": "What led to what in this sweep",

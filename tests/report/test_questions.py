@@ -569,7 +569,7 @@ def test_every_question_is_answered_before_any_run_has_begun(planned, question):
     if not needs:
         ask(planned, question.number)
         return
-    with pytest.raises(ProvrunnerError, match=r"have begun|no data set|nothing in this graph"):
+    with pytest.raises(ProvrunnerError, match=r"have begun|no data set|has a best value"):
         ask(planned, question.number)
 
 

@@ -238,9 +238,7 @@ def test_a_damaged_seal_costs_one_run_and_names_it(written, tmp_path):
 def test_texts_of_logged_rows_are_categories_in_the_parquet_files(written):
     path = written / "tables" / "metrics.parquet"
     schema = pq.read_schema(path)
-    assert [str(schema.field(name).type.value_type) for name in ("run_id", "stage", "name")] == [
-        "string"
-    ] * 3
+    assert [str(schema.field(name).type.value_type) for name in ("stage", "name")] == ["string"] * 2
     assert (
         pq.read_table(path)["name"].to_pylist()
         == open_sweep(written).table("metrics")["name"].to_pylist()
