@@ -24,6 +24,7 @@ from provrunner.schema import LogState, RunStatus
 __all__ = ["Finding", "Verification", "verify_sweep"]
 
 _TABLES = ("metrics", "events")
+_MISSING = "the checkpoint is missing and no event says it was deleted"
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,7 +174,12 @@ def _check_checkpoints(
             yield Finding("note", path, f"{subject} lies outside the sweep and is not checked")
             continue
         problem = _checkpoint_problem(run, subject, data, read_data)
-        if problem:
+        if problem == _MISSING and not _has_ended(events):
+            # it is deleted first and told of then
+            yield Finding(
+                "incomplete", f"{path}/{subject}", f"{problem}; the run has no end of its own"
+            )
+        elif problem:
             yield Finding("damaged", f"{path}/{subject}", problem)
 
 
@@ -184,13 +190,19 @@ def _checkpoint_problem(
     if not file.resolve().is_relative_to(run.resolve()):
         return "the log names a checkpoint outside its run"
     if not file.is_file():
-        return "the checkpoint is missing and no event says it was deleted"
+        return _MISSING
     size = file.stat().st_size
     if data.get("size_bytes") not in (None, size):
         return f"{size} bytes where the checkpoint had {data['size_bytes']}"
     if read_data and data.get("sha256") not in (None, file_digest(file)):
         return "other bytes than the checkpoint had"
     return None
+
+
+def _has_ended(events: list[dict[str, Any]]) -> bool:
+    """Say whether a run told of its own end; that of a lost one was told by others."""
+    ends = [event["data"].get("status") for event in events if event["kind"] == "run_end"]
+    return bool(ends) and ends[-1] != RunStatus.LOST
 
 
 def _last_count(events: list[dict[str, Any]]) -> int | None:

@@ -34,12 +34,14 @@ def sweep(tmp_path: Path) -> Path:
     return folder
 
 
-def write_run(folder: Path, run_id: str, *events: Event) -> Path:
+def write_run(
+    folder: Path, run_id: str, *events: Event, status: RunStatus = RunStatus.FINISHED
+) -> Path:
     run = run_folder(folder, run_id)
     sink = ArrowSink(run, sweep_id="s", run_id=run_id)
     sink.open(0)
     sink.write([*steps(0, 1), *events])
-    sink.close(RunStatus.FINISHED)
+    sink.close(status)
     return run
 
 
@@ -130,6 +132,17 @@ def test_checkpoints_are_missed_unless_their_deletion_was_recorded(sweep):
             "runs/0002-c/checkpoints/b",
             "the checkpoint is missing and no event says it was deleted",
         )
+    ]
+
+
+def test_a_checkpoint_that_a_killed_run_was_deleting_is_incomplete_not_damaged(sweep):
+    run = run_folder(sweep, "0002-c")
+    gone = checkpoint(run, "a", b"weights")
+    write_run(sweep, "0002-c", gone, status=RunStatus.LOST)
+    (run / "checkpoints" / "a").unlink()
+    told = "is missing and no event says it was deleted; the run has no end of its own"
+    assert findings(sweep)[1:] == [
+        ("incomplete", "runs/0002-c/checkpoints/a", f"the checkpoint {told}")
     ]
 
 
