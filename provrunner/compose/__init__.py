@@ -30,7 +30,6 @@ if TYPE_CHECKING:
         group_options,
         package_conf,
         parse_overrides,
-        search_folders,
         user_conf,
     )
     from provrunner.compose.origins import (
@@ -39,7 +38,6 @@ if TYPE_CHECKING:
         config_references,
         task_overrides,
     )
-    from provrunner.compose.resolvers import register_resolvers
     from provrunner.compose.spec import RunSpec, own_config
     from provrunner.compose.sweep import build_plan, job_overrides
 
@@ -69,8 +67,6 @@ __all__ = [
     "recorded_objective",
     "recorded_sweep",
     "recording_folder",
-    "register_resolvers",
-    "search_folders",
     "set_joined_run",
     "set_next_run",
     "set_recorded_sweep",
@@ -99,8 +95,6 @@ if not TYPE_CHECKING:
             "own_config": "provrunner.compose.spec",
             "package_conf": "provrunner.compose.load",
             "parse_overrides": "provrunner.compose.load",
-            "register_resolvers": "provrunner.compose.resolvers",
-            "search_folders": "provrunner.compose.load",
             "task_overrides": "provrunner.compose.origins",
             "user_conf": "provrunner.compose.load",
         },
