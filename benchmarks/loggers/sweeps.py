@@ -12,7 +12,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-import pyarrow.parquet as pq
 
 from benchmarks.loggers.peers import melt
 from benchmarks.loggers.rounds import progress
@@ -47,9 +46,11 @@ def many_runs(folder: Path, *, runs: int, values: int) -> dict[str, float]:
     _write_plan(folder / "sweep", runs)
     progress("load them")
     from provrunner import open_sweep
+    from provrunner.report.files import write_parquet
 
     path = folder / "sweep" / "metrics.parquet"
-    pq.write_table(open_sweep(folder / "sweep").table("metrics"), path, compression="zstd")
+    # as `report` writes it
+    write_parquet(open_sweep(folder / "sweep").table("metrics"), path)
     total = runs * steps * len(_NAMES)
     csv_s = _cpu(lambda: _load_csv(folder / "csv"))
     return {

@@ -23,7 +23,14 @@ if TYPE_CHECKING:
     from provrunner.report.results import Sweep
     from provrunner.sensitivity import Summary
 
-__all__ = ["holding", "replace_file", "temporary_beside", "write_files", "write_summary"]
+__all__ = [
+    "holding",
+    "replace_file",
+    "temporary_beside",
+    "write_files",
+    "write_summary",
+    "write_parquet",
+]
 
 _STALE_S = 3600.0
 _TEMPORARY = re.compile(r"\.(?P<machine>[0-9a-f]{8})-(?P<pid>[0-9]+)-[0-9a-f]{8}\.tmp$")
@@ -102,18 +109,20 @@ def _writers(sweep: Sweep) -> Iterator[tuple[str, _Writer]]:
 
 
 def _parquet(table: pa.Table) -> _Writer:
-    return lambda path: pq.write_table(_with_categories(table), path, compression="zstd")
+    return lambda path: write_parquet(table, path)
 
 
-def _with_categories(table: pa.Table) -> pa.Table:
-    """Let pandas read the texts of logged rows as categories, as it does from the sealed files."""
-    if "segment" not in table.column_names:
-        return table
-    for position, name in enumerate(table.column_names):
-        if name in _REPEATED:
-            texts = table.column(position).combine_chunks().dictionary_encode()
-            table = table.set_column(position, name, texts)
-    return table
+def write_parquet(table: pa.Table, path: Path) -> None:
+    """Write a public table; pandas reads texts that logged rows repeat as categories.
+
+    It reads them so from the sealed files, too.
+    """
+    if "segment" in table.column_names:
+        for position, name in enumerate(table.column_names):
+            if name in _REPEATED:
+                texts = table.column(position).combine_chunks().dictionary_encode()
+                table = table.set_column(position, name, texts)
+    pq.write_table(table, path, compression="zstd")
 
 
 def _provenance(sweep: Sweep, pictures: Mapping[str, bytes]) -> Iterator[tuple[str, _Writer]]:
