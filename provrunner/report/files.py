@@ -28,8 +28,8 @@ __all__ = [
     "replace_file",
     "temporary_beside",
     "write_files",
-    "write_summary",
     "write_parquet",
+    "write_summary",
 ]
 
 _STALE_S = 3600.0
