@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from provrunner.errors import ConfigError
+from provrunner.errors import ConfigError, GraphError
 from provrunner.log.folder import find_sweep
 from provrunner.schema import TABLES
 
@@ -77,6 +78,10 @@ def trace(sweep: Sweep, term: str, *, direction: str = "up", to: str | None = No
     Raises:
         GraphError: nothing is called so; the message names the nearest.
     """
+    if direction == "up":
+        # no run was made from the analysis: only a number of its own leads to it
+        with contextlib.suppress(GraphError):
+            return Trace(sweep.graph(analysis=False).lineage(term, direction, to=to))
     return Trace(sweep.graph().lineage(term, direction, to=to))
 
 

@@ -312,6 +312,18 @@ def test_a_hyperparameter_named_as_a_column_of_runs_is_analysed_all_the_same(tmp
     assert [row["name"] for row in sweep.sensitivity().to_dict()["parameters"]] == ["epochs"]
 
 
+@pytest.mark.parametrize("term", ["best", "3", "val/loss@3/1", "effect"])
+def test_trace_finds_the_same_as_the_whole_graph_with_its_analysis(written, term):
+    sweep = open_sweep(written)
+    if term == "effect":
+        ids = sweep.graph().nodes["id"].to_pylist()
+        term = next(one for one in ids if one.startswith("effect-") and one.endswith(".noise"))
+    whole = sweep.graph().lineage(term, "up")
+    found = trace(sweep, term).graph
+    assert found.nodes.equals(whole.nodes)
+    assert found.edges.equals(whole.edges)
+
+
 def test_trace_follows_a_metric_to_its_data_set(written):
     found = trace(open_sweep(written), "val/loss@3")
     assert found.rows["depth"][0].as_py() == 0
