@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from provrunner.log.reader import read_log
     from provrunner.own_values import log
     from provrunner.report.analyze import analyze
+    from provrunner.report.imports import import_runs
     from provrunner.report.results import Sweep, open_sweep
     from provrunner.run.loop import open_run as run
     from provrunner.run.standalone import ProvenanceCallback
@@ -42,6 +43,7 @@ __all__ = [
     "Sweep",
     "__version__",
     "analyze",
+    "import_runs",
     "log",
     "open_sweep",
     "read_log",
@@ -56,6 +58,7 @@ _HOMES = {
     "ProvrunnerError": "provrunner.errors",
     "Sweep": "provrunner.report.results",
     "analyze": "provrunner.report.analyze",
+    "import_runs": "provrunner.report.imports",
     "open_sweep": "provrunner.report.results",
     "read_log": "provrunner.log.reader",
 }

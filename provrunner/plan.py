@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from provrunner.errors import LogError, nearest
@@ -13,6 +13,7 @@ from provrunner.ids import canonical_json, digest
 __all__ = [
     "GRANULARITIES",
     "Hyperparameter",
+    "Imported",
     "Objective",
     "Origin",
     "Plan",
@@ -26,7 +27,7 @@ GRANULARITIES = ("run", "stage", "epoch", "checkpointed")
 _FORMAT = 1
 _NOT_OF_THE_SPEC = (
     *("sweep_id", "created", "command", "base_iri", "granularity"),
-    *("origin", "reason"),
+    *("imported", "origin", "reason"),
 )
 _SHORTEST_ID = 4
 
@@ -120,6 +121,27 @@ class Origin:
 
 
 @dataclass(frozen=True, slots=True)
+class Imported:
+    """The store of another tool, or table of runs, that a sweep was made from afterwards.
+
+    Attributes:
+        tool: that recorded the runs, such as `mlflow`; `table` for a table of runs.
+        version: of the tool, where the store tells it.
+        path: where the store lay.
+        sha256: digest of its file; of several, of their paths and digests.
+        ranges: lower and upper end of the hyperparameters for which the store declares them.
+        skipped: of each run that could not be read, which and why.
+    """
+
+    tool: str
+    version: str | None
+    path: str
+    sha256: str
+    ranges: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    skipped: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """A sweep as declared, written to `plan.json` before the first run.
 
@@ -136,6 +158,7 @@ class Plan:
         granularity: how finely the graph tells training, one of `GRANULARITIES`.
         reason: why the user runs it, redacted; None where nothing was said.
         origin: the run that this sweep of one repeats; None for a sweep of its own.
+        imported: what it was made from; None for a sweep that ran here.
     """
 
     sweep_id: str
@@ -153,6 +176,7 @@ class Plan:
     granularity: str = "checkpointed"
     reason: str | None = None
     origin: Origin | None = None
+    imported: Imported | None = None
 
     @property
     def spec_sha256(self) -> str:
@@ -223,6 +247,7 @@ class Plan:
                 granularity=document.get("granularity", "checkpointed"),
                 reason=document.get("reason"),
                 origin=_origin(document.get("origin")),
+                imported=_imported(document.get("imported")),
             )
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise LogError(f"plan.json is damaged: {error!r}") from error
@@ -230,3 +255,10 @@ class Plan:
 
 def _origin(node: Mapping[str, Any] | None) -> Origin | None:
     return None if node is None else Origin(**node)
+
+
+def _imported(node: Mapping[str, Any] | None) -> Imported | None:
+    if node is None:
+        return None
+    ranges = {name: (low, high) for name, (low, high) in node["ranges"].items()}
+    return Imported(**{**node, "ranges": ranges, "skipped": tuple(node["skipped"])})

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -22,6 +24,7 @@ __all__ = [
     "RunStatus",
     "Sink",
     "StepMetrics",
+    "stage_of",
 ]
 
 FORMAT_VERSION = 1
@@ -54,6 +57,13 @@ EVENTS = pa.schema(
     ]
 )
 """One row a happening; `data` is a JSON object whose shape per kind is `EVENT_KINDS`."""
+
+
+_STAGE_WORDS = {
+    **dict.fromkeys(("val", "valid", "validation", "validate", "dev", "eval"), "validate"),
+    "test": "test",
+    "predict": "predict",
+}
 
 
 class RunStatus(StrEnum):
@@ -97,6 +107,14 @@ EVENT_KINDS: Mapping[str, Mapping[str, str]] = {
         "reason": "str | null: exception, signal or rule in one line",
         "metric_rows": "int: rows of the metrics log",
         "gaps": "int: rows declared lost",
+    },
+    "origin": {
+        "tool": "str: that recorded the run, such as mlflow",
+        "version": "str | null: of the tool",
+        "name": "str | null: what the run was called there",
+        "status": "str | null: the tool's own word",
+        "path": "str: of the store",
+        "files": "dict[str, str]: SHA-256 by path of those that hold this run alone",
     },
     "exception": {
         "type": "str",
@@ -326,6 +344,17 @@ class StepSink(Sink, Protocol):
         self, names: tuple[str, ...], numbers: Sequence[float], step: int, epoch: int, stage: str
     ) -> None:
         """Take one step's numbers, as `write` takes `StepMetrics` of `Numbers`."""
+
+
+@functools.cache
+def stage_of(name: str) -> str:
+    """Return the stage that a metric's name tells by its first word.
+
+    Example:
+        >>> stage_of("val/loss"), stage_of("test_accuracy"), stage_of("value")
+        ('validate', 'test', 'train')
+    """
+    return _STAGE_WORDS.get(re.split(r"[^a-z]", name.lower(), maxsplit=1)[0], "train")
 
 
 _RUN = [("run", pa.int32()), ("run_id", pa.utf8())]

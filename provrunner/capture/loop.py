@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import functools
 import os
-import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -26,21 +24,14 @@ from provrunner.capture.recorder import Moment, Recorder, read_clocks, shorten
 from provrunner.capture.resources import overhead_data, read_resources
 from provrunner.capture.settings import leaf_data, object_data
 from provrunner.redaction import secret_values
-from provrunner.schema import RunStatus, Sink
+from provrunner.schema import RunStatus, Sink, stage_of
 
 if TYPE_CHECKING:
     from provrunner.capture.networks import ModelWatch, Optimizers
 
-__all__ = ["LoopRecording", "stage_of"]
+__all__ = ["LoopRecording"]
 
 _Describe = Callable[[Any, str | None], Iterator[Described]]
-
-_STAGES = {
-    **dict.fromkeys(("val", "valid", "validation", "validate", "dev", "eval"), "validate"),
-    "test": "test",
-    "predict": "predict",
-}
-
 
 class LoopRecording:
     """The open log of one process whose loop is no Trainer's.
@@ -276,17 +267,6 @@ class LoopRecording:
     def _report_failure(self, hook: str, error: Exception) -> None:
         data = {"error": f"{type(error).__name__}: {error}", "hook": hook}
         self.event("capture_failed", hook, data)
-
-
-@functools.cache
-def stage_of(name: str) -> str:
-    """Return the stage that a metric's name tells by its first word.
-
-    Example:
-        >>> stage_of("val/loss"), stage_of("test_accuracy"), stage_of("value")
-        ('validate', 'test', 'train')
-    """
-    return _STAGES.get(re.split(r"[^a-z]", name.lower(), maxsplit=1)[0], "train")
 
 
 def _leaves(values: Mapping[str, Any], prefix: str = "") -> Iterator[Leaf]:

@@ -14,7 +14,7 @@ from provrunner.cli.explain import diff, impact, lineage, why
 from provrunner.cli.export import export
 from provrunner.cli.read import query, report, summary, verify
 from provrunner.cli.repeat import note, rerun, restore
-from provrunner.cli.table import analyze
+from provrunner.cli.table import analyze, import_
 from provrunner.cli.watch import watch
 from provrunner.errors import ConfigError, ProvrunnerError, nearest
 
@@ -22,7 +22,7 @@ __all__ = ["main"]
 
 _ALL = (
     watch, summary, report, query, ask, verify, lineage, why, diff, impact,
-    export, restore, rerun, note, execute, analyze,
+    export, restore, rerun, note, execute, analyze, import_,
 )  # fmt: skip
 _VERBS: Mapping[str, Verb] = {verb.name: verb for verb in _ALL}
 
@@ -42,7 +42,7 @@ newest one there; left out, it is the newest sweep below ./outputs.
 
 _RUNNING = ("exec", "rerun")
 """Verbs that run a user's code in this process, which must find it as Python does."""
-_REPORTING = ("report", *_RUNNING)
+_REPORTING = ("report", "import", *_RUNNING)
 """Verbs that write a report."""
 
 

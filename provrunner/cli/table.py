@@ -1,28 +1,30 @@
-"""The verb that reads anyone's table of runs."""
+"""The verbs that read anyone's runs: a table of them, or another tool's store."""
 
 from __future__ import annotations
 
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from provrunner.cli.app import argument, echo, verb, warn
 from provrunner.cli.read import SUMMARY
 
-__all__ = ["analyze"]
+__all__ = ["analyze", "import_"]
 
-
-@verb(
-    argument(
-        "runs",
-        type=Path,
-        metavar="RUNS",
-        help="a .csv, .tsv, .parquet or .feather file; MLflow's or Optuna's database, mlruns, "
-        "or a folder of Lightning's CSV logs",
-    ),
+_RUNS = argument(
+    "runs",
+    type=Path,
+    metavar="RUNS",
+    help="a .csv, .tsv, .parquet or .feather file; MLflow's database or mlruns, Optuna's "
+    "database or journal, W&B's offline runs, TensorBoard's or CSVLogger's logs",
+)
+_HOW = (
     argument(
         "--objective",
         action="append",
         metavar="COLUMN",
-        help="column to judge by; given again for further ones",
+        help="column or metric to judge by; given again for further ones",
     ),
     argument(
         "--direction",
@@ -36,6 +38,11 @@ __all__ = ["analyze"]
         help="the MLflow experiment or Optuna study, where there are several",
     ),
     argument(
+        "--tool",
+        metavar="NAME",
+        help="mlflow, wandb, tensorboard or lightning, where a folder holds runs of several",
+    ),
+    argument(
         "--parameters",
         metavar="COLUMNS",
         help="columns that were varied, by commas; all that look so if left out",
@@ -43,6 +50,12 @@ __all__ = ["analyze"]
     argument(
         "--seed", metavar="COLUMN", help="column of the seeds; 'seed' or '….seed' if left out"
     ),
+)
+
+
+@verb(
+    _RUNS,
+    *_HOW,
     SUMMARY,
     argument(
         "--out",
@@ -51,18 +64,19 @@ __all__ = ["analyze"]
         help="also write JSON, Markdown, Parquet and a next sweep to this folder",
     ),
 )
-def analyze(
+def analyze(  # noqa: PLR0913  called with its words by name
     runs: Path,
     *,
     objective: list[str] | None,
     direction: list[str] | None,
     experiment: str | None,
+    tool: str | None,
     parameters: str | None,
     seed: str | None,
     format_: str,
     out: Path | None,
 ) -> None:
-    """Print what matters in a table of runs from anywhere, one row a run."""
+    """Print what matters in runs from anywhere: a table, or what another tool stored."""
     from provrunner.report import (
         analyze_store,
         print_summary,
@@ -70,14 +84,16 @@ def analyze(
         write_summary,
     )
 
-    found = analyze_store(
-        runs,
-        objective,
-        direction=direction[0] if direction and len(direction) == 1 else direction,
-        parameters=None if parameters is None else [name.strip() for name in parameters.split(",")],
-        seed=seed,
-        experiment=experiment,
-    )
+    with _warnings_told():
+        found = analyze_store(
+            runs,
+            objective,
+            direction=_one_or_each(direction),
+            parameters=_names(parameters),
+            seed=seed,
+            experiment=experiment,
+            tool=tool,
+        )
     if format_ == "json":
         echo(found.to_json(), end="")
     elif format_ == "markdown":
@@ -86,3 +102,63 @@ def analyze(
         print_summary(found.to_dict())
     for path in () if out is None else write_summary(found, out):
         warn(path)
+
+
+@verb(
+    _RUNS,
+    argument(
+        "--to",
+        type=Path,
+        metavar="FOLDER",
+        help="a new or empty folder; one below outputs if left out",
+    ),
+    *_HOW,
+    name="import",
+)
+def import_(
+    runs: Path,
+    *,
+    to: Path | None,
+    objective: list[str] | None,
+    direction: list[str] | None,
+    experiment: str | None,
+    tool: str | None,
+    parameters: str | None,
+    seed: str | None,
+) -> None:
+    """Make a sweep folder of runs from anywhere, for summary, report, query and all other verbs."""
+    from provrunner.report import import_runs, print_summary
+
+    with _warnings_told():
+        sweep = import_runs(
+            runs,
+            objective,
+            to=to,
+            direction=_one_or_each(direction),
+            parameters=_names(parameters),
+            seed=seed,
+            experiment=experiment,
+            tool=tool,
+        )
+    sweep.write()
+    print_summary(sweep.sensitivity().to_dict(), paths=sweep.paths(), about=sweep.about())
+
+
+def _one_or_each(direction: list[str] | None) -> str | list[str] | None:
+    return direction[0] if direction and len(direction) == 1 else direction
+
+
+def _names(parameters: str | None) -> list[str] | None:
+    return None if parameters is None else [name.strip() for name in parameters.split(",")]
+
+
+@contextmanager
+def _warnings_told() -> Iterator[None]:
+    """Tell what is left out in a line each, without the place in the code that says so."""
+    from provrunner.report import visible
+
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", UserWarning)
+        yield
+    for warning in caught:
+        warn(f"warning: {visible(str(warning.message))}")

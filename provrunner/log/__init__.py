@@ -18,6 +18,7 @@ if TYPE_CHECKING:
         unplanned_runs,
         write_plan,
     )
+    from provrunner.log.past import PastEvent, PastMetric, write_past_run
     from provrunner.log.reader import Log, LogFollower, read_log, run_status
     from provrunner.log.seal import seal_run
     from provrunner.log.verify import Finding, Verification, verify_sweep
@@ -28,6 +29,8 @@ __all__ = [
     "Finding",
     "Log",
     "LogFollower",
+    "PastEvent",
+    "PastMetric",
     "Verification",
     "claim_sweep_folder",
     "create_sweep_folder",
@@ -40,6 +43,7 @@ __all__ = [
     "seal_run",
     "unplanned_runs",
     "verify_sweep",
+    "write_past_run",
     "write_plan",
 ]
 
@@ -52,6 +56,8 @@ if not TYPE_CHECKING:
             "Finding": "provrunner.log.verify",
             "Log": "provrunner.log.reader",
             "LogFollower": "provrunner.log.reader",
+            "PastEvent": "provrunner.log.past",
+            "PastMetric": "provrunner.log.past",
             "Verification": "provrunner.log.verify",
             "claim_sweep_folder": "provrunner.log.folder",
             "create_sweep_folder": "provrunner.log.folder",
@@ -64,6 +70,7 @@ if not TYPE_CHECKING:
             "run_status": "provrunner.log.reader",
             "seal_run": "provrunner.log.seal",
             "verify_sweep": "provrunner.log.verify",
+            "write_past_run": "provrunner.log.past",
             "write_plan": "provrunner.log.folder",
         },
     )

@@ -35,7 +35,7 @@ from provrunner.log.sealed import Seal, SealedFile, SealedStream, parse_sealed, 
 from provrunner.log.stream import write_all
 from provrunner.schema import RunStatus
 
-__all__ = ["seal_log", "seal_run"]
+__all__ = ["commit", "seal_log", "seal_run"]
 
 _TABLES = ("metrics", "events")
 _BATCH_ROWS = 16_384
@@ -93,7 +93,7 @@ def seal_log(
         end = (status, reason)
         tables["events"], place = _with_end(tables, end, run_number(run_id))
         streams = _counted(streams, *place)
-    _commit(log, tables, Seal(sweep_id, run_id, *end, files={}, streams=tuple(streams)))
+    commit(log, tables, Seal(sweep_id, run_id, *end, files={}, streams=tuple(streams)))
     return True
 
 
@@ -225,8 +225,18 @@ def _declared_gaps(events: pa.Table) -> int:
     return sum(count for count in counts if isinstance(count, int))
 
 
-def _commit(log: Path, tables: dict[str, pa.Table], seal: Seal) -> None:
-    """Put the sealed files in place so that a kill at any point leaves a log that reads whole."""
+def commit(log: Path, tables: dict[str, pa.Table], seal: Seal) -> None:
+    """Put the sealed files in place so that a kill at any point leaves a log that reads whole.
+
+    Args:
+        log: the log folder.
+        tables: the rows of `metrics` and `events`, with their source.
+        seal: says all but what the files are.
+
+    Raises:
+        OSError: they cannot be written.
+        LogError: they cannot be read back as they were.
+    """
     written: dict[str, Path] = {}
     files: dict[str, SealedFile] = {}
     try:

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 from provrunner.packages import load_on_use
-from provrunner.report.analyze import analyze, analyze_store, read_runs_table
+from provrunner.report.analyze import analyze
 from provrunner.report.watch import watch
 
 if TYPE_CHECKING:
@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from provrunner.report.export import FORMATS, export_graph
     from provrunner.report.files import write_summary
     from provrunner.report.impact import impact_of
+    from provrunner.report.imports import import_runs
     from provrunner.report.markdown import summary_markdown
     from provrunner.report.notes import add_note
     from provrunner.report.questions import ask, find_question, list_questions, question_sql
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from provrunner.report.results import Sweep, open_sweep
     from provrunner.report.rows import render_rows
     from provrunner.report.runref import RunRef, find_run
+    from provrunner.report.stored import analyze_store, read_runs_table
     from provrunner.report.text import print_summary, render_summary
     from provrunner.report.verbs import Trace, trace, verify_sweep, write_picture
     from provrunner.report.verdict import Verdict, check_ended, data_changes, verify_rerun
@@ -45,6 +47,7 @@ __all__ = [
     "find_question",
     "find_run",
     "impact_of",
+    "import_runs",
     "list_questions",
     "open_sweep",
     "print_summary",
@@ -77,6 +80,7 @@ if not TYPE_CHECKING:
             "Verdict": "provrunner.report.verdict",
             "Why": "provrunner.report.why",
             "add_note": "provrunner.report.notes",
+            "analyze_store": "provrunner.report.stored",
             "ask": "provrunner.report.questions",
             "check_ended": "provrunner.report.verdict",
             "data_changes": "provrunner.report.verdict",
@@ -86,10 +90,12 @@ if not TYPE_CHECKING:
             "find_question": "provrunner.report.questions",
             "find_run": "provrunner.report.runref",
             "impact_of": "provrunner.report.impact",
+            "import_runs": "provrunner.report.imports",
             "list_questions": "provrunner.report.questions",
             "open_sweep": "provrunner.report.results",
             "print_summary": "provrunner.report.text",
             "question_sql": "provrunner.report.questions",
+            "read_runs_table": "provrunner.report.stored",
             "render_rows": "provrunner.report.rows",
             "render_summary": "provrunner.report.text",
             "restore_run": "provrunner.report.restore",

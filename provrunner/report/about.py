@@ -1,4 +1,4 @@
-"""What people said of a sweep: why they ran it, what it repeats, what they noted afterwards."""
+"""What people said of a sweep: why they ran it, where it came from, what they noted afterwards."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ __all__ = ["about_lines"]
 
 
 def about_lines(plan: Plan, notes: pa.Table | None = None) -> tuple[str, ...]:
-    """Return a line for the reason, for the run that is repeated, and for each note.
+    """Return a line for the reason, for what was repeated or imported, and for each note.
 
     Args:
         plan: the sweep's plan.
@@ -19,6 +19,10 @@ def about_lines(plan: Plan, notes: pa.Table | None = None) -> tuple[str, ...]:
     lines = [] if plan.reason is None else [f"reason: {plan.reason}"]
     if plan.origin is not None:
         lines.append(f"repeats run {plan.origin.run_id} of {plan.origin.sweep_id}")
+    if plan.imported is not None:
+        version = f" {plan.imported.version}" if plan.imported.version else ""
+        lines.append(f"imported from {plan.imported.tool}{version}: {plan.imported.path}")
+        lines.extend(f"not imported: {message}" for message in plan.imported.skipped)
     for row in [] if notes is None else notes.to_pylist():
         what = "" if row["run_id"] is None else f" on {row['run_id']}"
         who = f" by {row['user']}" if row["user"] else ""

@@ -2,55 +2,22 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from provrunner.errors import ConfigError, nearest
+from provrunner.errors import ConfigError
+from provrunner.report.columns import DURATION, STATUS, check_directions, choose_columns
+from provrunner.report.standings import status_of
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from provrunner.sensitivity import Parameter, Study, Summary
 
-__all__ = ["analyze", "analyze_store", "read_runs_table"]
-
-_STATUS = ("status", "state")
-_DURATION = ("duration_s", "duration", "_runtime", "runtime", "seconds")
-_IDENTITY = re.compile(
-    r"(^|[._/ -])(id|uuid|run_id|trial_id|trial_number|seed|random_state|host|hostname|device|"
-    r"devices|accelerator|gpu|cuda|path|dir|folder|root|file|url|timestamp|.*_(path|dir|id|at))$|"
-    r"^(run|trial|number|index|replicate|name|display_name|group|tags?|user|commit|branch|created|"
-    r"started|ended|finished|datetime_.*|date|time|start|end|reason|error|notes|unnamed: ?\d*|"
-    r"objective_epoch|epoch|_?step)$",
-    re.IGNORECASE,
-)
-"""Names of no parameter; those after the last bar only where they stand alone: `optimizer.name`."""
-
-_OUTCOME = re.compile(
-    r"^(train|val|valid|validation|test|eval|metrics?|summary)[/._]|"
-    r"(^|[._/ -])(loss|acc|accuracy|auc|auroc|f1|rmse|mse|mae|r2|error_rate|perplexity|bleu|"
-    r"score|precision|recall|values?(_\d+)?|objective)$",
-    re.IGNORECASE,
-)
-_FINISHED = frozenset({"finished", "complete", "completed", "done", "success", "succeeded", "ok"})
-_STATUSES = {
-    "prune": "pruned",
-    "pruned": "pruned",
-    "running": "running",
-    "planned": "planned",
-    "waiting": "planned",
-    "pending": "planned",
-    "queued": "planned",
-    "diverged": "diverged",
-    "interrupted": "interrupted",
-    "killed": "interrupted",
-    "lost": "lost",
-}
+__all__ = ["analyze"]
 
 
 def analyze(
@@ -94,99 +61,15 @@ def analyze(
     from provrunner.sensitivity import build_summary
 
     table = _as_table(runs)
-    objectives = _columns(table, [objective] if isinstance(objective, str) else objective)
-    directions = _directions(direction, len(objectives))
-    seed = _seed_column(table, seed, objectives)
-    names, passed_over = _parameters(table, parameters, [*objectives, *([seed] if seed else [])])
-    rows = _rows(table, objectives, names, seed)
+    objectives = [objective] if isinstance(objective, str) else list(objective)
+    directions = check_directions(direction, len(objectives))
+    chosen = choose_columns(table, objectives, parameters=parameters, seed=seed)
+    names = chosen.parameters
+    rows = _rows(table, objectives, names, chosen.seed)
     study = _study(table, name, objectives, directions, names, ranges=ranges or {})
     course = None if epochs is None else _as_table(epochs)
     summary = build_summary(rows, study, epochs=course)
-    return _with_passed_over(summary, passed_over)
-
-
-def analyze_store(
-    path: Path | str,
-    objective: str | Sequence[str] | None = None,
-    *,
-    direction: str | Sequence[str] | None = None,
-    parameters: Sequence[str] | None = None,
-    seed: str | None = None,
-    experiment: str | None = None,
-) -> Summary:
-    """Analyse runs where they lie: in a table's file, or as another tool stored them.
-
-    Args:
-        path: a file that `read_runs_table` reads, or MLflow's or Optuna's SQLite database, MLflow's
-            folder `mlruns`, or a folder above those of Lightning's CSVLogger. Of metrics logged
-            step by step the last value counts.
-        objective: as for `analyze`; None is what an Optuna study was judged by.
-        direction: as for `analyze`; None is what a study declares, else `minimize`.
-        parameters: as for `analyze`.
-        seed: as for `analyze`.
-        experiment: the MLflow experiment or Optuna study; None where there is but one.
-
-    Raises:
-        ConfigError: it cannot be read, or a column is missing.
-    """
-    from provrunner.report.stores import read_store
-
-    store = read_store(path, experiment=experiment)
-    if store is None:
-        if objective is None:
-            raise ConfigError("no objective was named")
-        table = read_runs_table(path)
-        chosen = direction or "minimize"
-        return analyze(
-            table, objective, direction=chosen, parameters=parameters, seed=seed,
-            name=Path(path).stem,
-        )  # fmt: skip
-    declared = list(store.directions)
-    judged = declared if objective is None else objective
-    judged = [judged] if isinstance(judged, str) else list(judged)
-    ways = direction or [store.directions.get(name, "minimize") for name in judged]
-    others = [name for name in store.histories if name not in judged]
-    history = store.histories.get(judged[0]) if judged else None
-    return analyze(
-        store.table.drop_columns(others), judged, direction=ways, parameters=parameters,
-        seed=seed, name=store.name, epochs=history, ranges=store.ranges,
-    )  # fmt: skip
-
-
-def read_runs_table(path: Path | str) -> pa.Table:
-    """Read a table of runs from a CSV, Parquet, Feather or Arrow file, by its ending.
-
-    Raises:
-        ConfigError: there is no such file, or it cannot be read as what its name says.
-    """
-    path = Path(path)
-    if not path.is_file():
-        raise ConfigError(f"{path}: there is no such file")
-    try:
-        return _read(path)
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError, OSError) as error:
-        raise ConfigError(f"{path} cannot be read: {str(error).splitlines()[0]}") from error
-
-
-def _read(path: Path) -> pa.Table:
-    ending = path.suffix.lower()
-    if ending in (".csv", ".tsv"):
-        from pyarrow import csv
-
-        options = csv.ParseOptions(delimiter="\t" if ending == ".tsv" else ",")
-        return csv.read_csv(path, parse_options=options)
-    if ending in (".parquet", ".pq"):
-        from pyarrow import parquet
-
-        return parquet.read_table(path)
-    if ending in (".feather", ".arrow"):
-        from pyarrow import feather
-
-        return feather.read_table(path)
-    raise ConfigError(
-        f"{path}: a table of runs is .csv, .tsv, .parquet, .pq, .feather or .arrow, "
-        f"not {ending or 'a file without an ending'!r}"
-    )
+    return _with_passed_over(summary, chosen.passed_over)
 
 
 def _as_table(runs: Any) -> pa.Table:
@@ -203,80 +86,6 @@ def _as_table(runs: Any) -> pa.Table:
         ) from error
 
 
-def _columns(table: pa.Table, names: Sequence[str]) -> list[str]:
-    if not names:
-        raise ConfigError("no objective was named")
-    for name in names:
-        _check_column(table, name, "objective")
-        kind = table[name].type
-        if not (pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_null(kind)):
-            raise ConfigError(f"objective {name!r} is of type {kind}; expected numbers")
-    return list(names)
-
-
-def _check_column(table: pa.Table, name: str, what: str) -> None:
-    if name not in table.column_names:
-        known = nearest(name, table.column_names) or f"; there are {', '.join(table.column_names)}"
-        raise ConfigError(f"{what} {name!r} is no column of the runs{known}")
-
-
-def _directions(direction: str | Sequence[str], count: int) -> list[str]:
-    found = [direction] * count if isinstance(direction, str) else list(direction)
-    if len(found) != count:
-        raise ConfigError(f"{len(found)} directions for {count} objectives; expected one each")
-    for word in found:
-        if word not in ("minimize", "maximize"):
-            raise ConfigError(f"direction is {word!r}; expected minimize or maximize")
-    return found
-
-
-def _seed_column(table: pa.Table, seed: str | None, taken: Sequence[str]) -> str | None:
-    if seed is not None:
-        _check_column(table, seed, "seed")
-        return seed
-    found = [name for name in table.column_names if name not in taken]
-    return next((n for n in found if re.search(r"(^|[._/])seed$", n, re.IGNORECASE)), None)
-
-
-def _parameters(
-    table: pa.Table, parameters: Sequence[str] | None, taken: Sequence[str]
-) -> tuple[list[str], list[tuple[str, str]]]:
-    """Return the columns to analyse, and those passed over with the reason."""
-    if parameters is not None:
-        for name in parameters:
-            _check_column(table, name, "parameter")
-            if name in taken:
-                raise ConfigError(f"parameter {name!r} is the objective or the seed")
-        return list(parameters), []
-    names, passed_over = [], []
-    for name in table.column_names:
-        if name in taken:
-            continue
-        reason = _no_parameter(table, name)
-        if reason is None:
-            names.append(name)
-        elif name not in (*_STATUS, *_DURATION):
-            passed_over.append((name, f"{reason}; name it among the parameters to analyse it"))
-    if not names:
-        raise ConfigError("no column looks like a parameter; name them")
-    return names, passed_over
-
-
-def _no_parameter(table: pa.Table, name: str) -> str | None:
-    """Say why a column is taken for no parameter; None when it is taken for one."""
-    if name in (*_STATUS, *_DURATION) or _IDENTITY.search(name):
-        return "looks like an id, path, seed, device or time"
-    if _OUTCOME.search(name):
-        return "looks like a result"
-    kind = table[name].type
-    if pa.types.is_temporal(kind) or pa.types.is_binary(kind) or pa.types.is_null(kind):
-        return f"is of type {kind}"
-    is_text = pa.types.is_string(kind) or pa.types.is_large_string(kind)
-    if is_text and table.num_rows > 1 and pc.count_distinct(table[name]).as_py() == table.num_rows:
-        return "has another text in every run"
-    return None
-
-
 def _rows(
     table: pa.Table, objectives: Sequence[str], names: Sequence[str], seed: str | None
 ) -> pa.Table:
@@ -285,7 +94,7 @@ def _rows(
     columns: dict[str, Any] = {"run": pa.array(range(table.num_rows), pa.int64())}
     columns["status"] = _statuses(table)
     columns["objective"] = first
-    durations = [n for n in _DURATION if n in table.column_names and n not in names]
+    durations = [n for n in DURATION if n in table.column_names and n not in names]
     if durations and pa.types.is_primitive(table[durations[0]].type):
         columns["duration_s"] = pc.cast(table[durations[0]], pa.float64())
     if seed is not None:
@@ -297,13 +106,10 @@ def _rows(
 
 
 def _statuses(table: pa.Table) -> pa.Array:
-    column = next((name for name in _STATUS if name in table.column_names), None)
+    column = next((name for name in STATUS if name in table.column_names), None)
     if column is None:
         return pa.array(["finished"] * table.num_rows)
-    words = [str(word).lower().rpartition(".")[2] for word in table[column].to_pylist()]
-    return pa.array(
-        ["finished" if word in _FINISHED else _STATUSES.get(word, "failed") for word in words]
-    )
+    return pa.array([status_of(word).value for word in table[column].to_pylist()])
 
 
 def _codes(seeds: pa.ChunkedArray) -> pa.Array:

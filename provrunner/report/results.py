@@ -22,7 +22,7 @@ from provrunner.log.reader import Log, read_log
 from provrunner.log.runs import level_column, level_type
 from provrunner.log.sweep import read_tables
 from provrunner.log.views import Views
-from provrunner.plan import Plan, Point
+from provrunner.plan import Hyperparameter, Plan, Point
 from provrunner.report.about import about_lines
 from provrunner.report.lazy import LAZY_TABLES, project_runs, summary_rows
 from provrunner.schema import TABLES
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     import duckdb
 
     from provrunner.graph import Graph
-    from provrunner.sensitivity import Study, Summary
+    from provrunner.sensitivity import Parameter, Study, Summary
 
 __all__ = ["Sweep", "build_study", "open_sweep", "trials_table"]
 
@@ -214,21 +214,29 @@ class Sweep:
 
 def build_study(plan: Plan) -> Study:
     """Say of a plan what the sensitivity analysis must know; seeds are no hyperparameter."""
-    from provrunner.sensitivity import Parameter, Study
+    from provrunner.sensitivity import Study
 
     return Study(
         name=plan.name,
         metric=plan.objective.metric,
         direction=plan.objective.direction,
         parameters=tuple(
-            Parameter(axis.name, axis.levels, axis.scale, axis.default)
-            for axis in plan.hyperparameters
-            if axis.name not in _RUN_COLUMNS
+            _parameter(plan, axis) for axis in plan.hyperparameters if axis.name not in _RUN_COLUMNS
         ),
         seeds=plan.seeds,
         planned=len(plan.points),
         design=plan.design if plan.design not in _UNTOLD else "",
     )
+
+
+def _parameter(plan: Plan, axis: Hyperparameter) -> Parameter:
+    from provrunner.sensitivity import Parameter
+
+    if plan.imported is None:
+        return Parameter(axis.name, axis.levels, axis.scale, axis.default)
+    # Nobody declared the values that another tool's runs happened to have.
+    low, high = plan.imported.ranges.get(axis.name, (None, None))
+    return Parameter(axis.name, (), axis.scale, low=low, high=high)
 
 
 def trials_table(plan: Plan, runs: pa.Table) -> pa.Table:

@@ -4,86 +4,186 @@ from __future__ import annotations
 
 import json
 import math
+from array import array
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
-__all__ = ["Range", "Store", "StoredRun", "build_store", "typed"]
+__all__ = ["UNKNOWN", "Course", "Range", "Store", "StoredRun", "place_epochs", "typed"]
+
+UNKNOWN = -(2**63)
+"""Stands in a course for a step, epoch or time that the tool did not store."""
 
 Range = tuple[float, float, str]
 
 
-@dataclass(frozen=True, slots=True)
-class StoredRun:
-    """One run of another tool.
+class Course:
+    """One metric of a run: its values in the order logged.
 
     Attributes:
-        status: the tool's own word; None where it has none.
-        metrics: of each metric its steps and values, in the order logged.
+        values: the numbers, NaN and infinities as they are.
+        steps, epochs: of each value.
+        times: when each was logged, in microseconds since 1970 UTC.
+
+    Example:
+        >>> course = Course()
+        >>> course.add(0.5, step=10)
+        >>> course.values[-1], course.steps[-1], course.epochs[-1] == UNKNOWN
+        (0.5, 10, True)
+    """
+
+    __slots__ = ("epochs", "steps", "times", "values")
+
+    def __init__(self) -> None:
+        self.values = array("d")
+        self.steps, self.epochs, self.times = array("q"), array("q"), array("q")
+
+    def add(
+        self,
+        value: float,
+        *,
+        step: int | None = None,
+        epoch: int | None = None,
+        time_us: int | None = None,
+    ) -> None:
+        """Add a value; None stands for what is unknown."""
+        self.values.append(value)
+        for column, number in ((self.steps, step), (self.epochs, epoch), (self.times, time_us)):
+            column.append(UNKNOWN if number is None else number)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class StoredRun:
+    """One run of another tool; None is what the tool does not tell.
+
+    Attributes:
+        run_id: what the tool calls it.
+        status: the tool's own word.
+        metrics: course of each metric.
+        others: values logged that are no numbers, by name.
+        start_us, end_us: microseconds since 1970 UTC.
+        took_us: microseconds from start to end, where the tool tells these alone.
+        facts: what the tool tells beside: name, reason, user, host, command (a list of words),
+            commit, remote, python, os, and version (the tool's).
+        files: those that hold this run alone.
     """
 
     run_id: str
     status: str | None
     parameters: Mapping[str, Any]
-    metrics: Mapping[str, Sequence[tuple[int, float]]]
-    duration_s: float | None = None
+    metrics: Mapping[str, Course]
+    start_us: int | None = None
+    end_us: int | None = None
+    took_us: int | None = None
+    others: Mapping[str, Any] = field(default_factory=dict)
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    files: tuple[Path, ...] = ()
+
+    @property
+    def elapsed_us(self) -> int | None:
+        """Microseconds from start to end."""
+        if self.took_us is None and self.start_us is not None and self.end_us is not None:
+            return self.end_us - self.start_us
+        return self.took_us
+
+    @property
+    def duration_s(self) -> float | None:
+        """Seconds from start to end."""
+        return None if self.elapsed_us is None else self.elapsed_us / 1e6
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class Store:
-    """All runs of an experiment.
+    """All runs of an experiment, in the order of running.
 
     Attributes:
+        tool: that stored them.
         name: of the experiment.
-        table: one row a run: run_id, status and duration_s where known, parameters, and of each
-            metric the last value.
-        parameters: columns that the tool calls parameters.
-        histories: of each metric a table with the columns run (a row of `table`), epoch (the step)
-            and value.
+        place: the file or folder.
         directions: of each objective that the tool declares.
         ranges: lower and upper end and scale of the parameters for which the tool declares them.
+        skipped: of each run that could not be read, which and why.
     """
 
+    tool: str
     name: str
-    table: pa.Table
-    parameters: tuple[str, ...]
-    histories: Mapping[str, pa.Table]
+    place: Path
+    runs: tuple[StoredRun, ...]
     directions: Mapping[str, str] = field(default_factory=dict)
     ranges: Mapping[str, Range] = field(default_factory=dict)
+    skipped: tuple[str, ...] = ()
+
+    @cached_property
+    def metrics(self) -> tuple[str, ...]:
+        """Names of all metrics."""
+        return tuple(dict.fromkeys(key for run in self.runs for key in run.metrics))
+
+    @cached_property
+    def columns(self) -> Mapping[str, str]:
+        """The column of each parameter.
+
+        One that is called like a metric or a column of ours gets `parameter ` before its name.
+        """
+        taken = {"run_id", "status", "duration_s", *self.metrics}
+        given = dict.fromkeys(key for run in self.runs for key in run.parameters)
+        return {key: f"parameter {key}" if key in taken else key for key in given}
+
+    @cached_property
+    def table(self) -> pa.Table:
+        """One row a run: run_id, status, duration_s, parameters, and each metric's last value."""
+        runs = self.runs
+        columns: dict[str, Any] = {"run_id": [run.run_id for run in runs]}
+        if any(run.status is not None for run in runs):
+            columns["status"] = [run.status for run in runs]
+        if any(run.duration_s is not None for run in runs):
+            columns["duration_s"] = [run.duration_s for run in runs]
+        for key, column in self.columns.items():
+            columns[column] = _column(run.parameters.get(key) for run in runs)
+        for key in self.metrics:
+            last = [_last(run.metrics.get(key)) for run in runs]
+            columns[key] = pa.array(last, pa.float64())
+        return pa.table(columns)
+
+    def history(self, metric: str) -> pa.Table | None:
+        """Return a metric through training: columns run (row of `table`), epoch and value.
+
+        The step stands for the epoch where none was stored. None where neither ever was.
+        """
+        rows = [
+            (position, *row)
+            for position, run in enumerate(self.runs)
+            for row in _by_epoch(run.metrics.get(metric))
+        ]
+        if not rows:
+            return None
+        names = (("run", pa.int64()), ("epoch", pa.int64()), ("value", pa.float64()))
+        return pa.table(
+            {
+                name: pa.array(of, kind)
+                for (name, kind), of in zip(names, zip(*rows, strict=True), strict=True)
+            }
+        )
 
 
-def build_store(
-    name: str,
-    runs: Sequence[StoredRun],
-    *,
-    directions: Mapping[str, str] | None = None,
-    ranges: Mapping[str, Range] | None = None,
-) -> Store:
-    """Make one table of stored runs, in the order given.
-
-    A parameter that is called like a metric or a column of ours gets `parameter ` before its name.
-    """
-    metrics = tuple(dict.fromkeys(key for run in runs for key in run.metrics))
-    given = tuple(dict.fromkeys(key for run in runs for key in run.parameters))
-    taken = {"run_id", "status", "duration_s", *metrics}
-    names = {key: f"parameter {key}" if key in taken else key for key in given}
-    columns: dict[str, Any] = {"run_id": [run.run_id for run in runs]}
-    if any(run.status is not None for run in runs):
-        columns["status"] = [run.status for run in runs]
-    if any(run.duration_s is not None for run in runs):
-        columns["duration_s"] = [run.duration_s for run in runs]
-    columns |= {names[key]: _column(run.parameters.get(key) for run in runs) for key in given}
-    columns |= {key: [_last(run.metrics.get(key)) for run in runs] for key in metrics}
-    return Store(
-        name=name,
-        table=pa.table(columns),
-        parameters=tuple(names.values()),
-        histories={key: _history(runs, key) for key in metrics},
-        directions=directions or {},
-        ranges={names[key]: ends for key, ends in (ranges or {}).items() if key in names},
-    )
+def place_epochs(metrics: dict[str, Course]) -> dict[str, Course]:
+    """Take the metric `epoch`, which loggers write beside others at a step, as their epoch."""
+    told = metrics.pop("epoch", None)
+    if told is None:
+        return metrics
+    known = {
+        step: int(value)
+        for step, value in zip(told.steps, told.values, strict=True)
+        if step != UNKNOWN and math.isfinite(value)
+    }
+    for course in metrics.values():
+        for at, step in enumerate(course.steps):
+            if course.epochs[at] == UNKNOWN:
+                course.epochs[at] = known.get(step, UNKNOWN)
+    return metrics
 
 
 def typed(text: str) -> Any:
@@ -107,6 +207,20 @@ def typed(text: str) -> Any:
         return text
 
 
+def flat(values: Mapping[str, Any], above: str = "") -> dict[str, Any]:
+    """Name nested values by their path, with dots.
+
+    Example:
+        >>> flat({"optimizer": {"lr": 0.1}, "width": 16})
+        {'optimizer.lr': 0.1, 'width': 16}
+    """
+    found: dict[str, Any] = {}
+    for key, value in values.items():
+        name = f"{above}{key}"
+        found |= flat(value, f"{name}.") if isinstance(value, Mapping) else {name: value}
+    return found
+
+
 def _column(values: Iterable[Any]) -> pa.Array:
     """Return a column of one type: numbers, truth values, or else texts."""
     found = list(values)
@@ -117,20 +231,18 @@ def _column(values: Iterable[Any]) -> pa.Array:
     return pa.array(texts, pa.utf8())
 
 
-def _last(history: Sequence[tuple[int, float]] | None) -> float | None:
-    return history[-1][1] if history else None
+def _last(course: Course | None) -> float | None:
+    return course.values[-1] if course else None
 
 
-def _history(runs: Sequence[StoredRun], key: str) -> pa.Table:
-    rows = [
-        (position, step, value if math.isfinite(value) else None)
-        for position, run in enumerate(runs)
-        for step, value in dict(run.metrics.get(key, ())).items()
+def _by_epoch(course: Course | None) -> Sequence[tuple[int, float | None]]:
+    if course is None:
+        return ()
+    last: dict[int, float] = {}
+    for epoch, step, value in zip(course.epochs, course.steps, course.values, strict=True):
+        last[step if epoch == UNKNOWN else epoch] = value
+    return [
+        (epoch, value if math.isfinite(value) else None)
+        for epoch, value in last.items()
+        if epoch != UNKNOWN
     ]
-    return pa.table(
-        {
-            "run": pa.array([row[0] for row in rows], pa.int64()),
-            "epoch": pa.array([row[1] for row in rows], pa.int64()),
-            "value": pa.array([row[2] for row in rows], pa.float64()),
-        }
-    )

@@ -1,0 +1,179 @@
+"""Another tool's runs made into a sweep folder, which every verb reads."""
+
+from __future__ import annotations
+
+import warnings
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from provrunner.errors import ConfigError
+from provrunner.ids import canonical_json, digest, file_digest, run_id, trial_id
+from provrunner.log import claim_sweep_folder, create_sweep_folder, write_plan
+from provrunner.plan import Hyperparameter, Imported, Objective, Plan, Point
+from provrunner.redaction import redact_value
+from provrunner.report.columns import choose_columns
+from provrunner.report.imported_run import write_imported_run
+from provrunner.report.results import Sweep
+from provrunner.report.stored import judged_by, read_runs_table
+from provrunner.report.stores import Store, StoredRun, read_store
+from provrunner.report.stores.table import store_of_table
+
+__all__ = ["import_runs"]
+
+
+def import_runs(
+    path: Path | str,
+    objective: str | Sequence[str] | None = None,
+    *,
+    to: Path | str | None = None,
+    direction: str | Sequence[str] | None = None,
+    parameters: Sequence[str] | None = None,
+    seed: str | None = None,
+    experiment: str | None = None,
+    tool: str | None = None,
+) -> Sweep:
+    """Make a sweep folder of runs that another tool stored, or of a table of runs.
+
+    What the store tells is written as it is, and where it came from; what it does not tell stays
+    unknown. A run that cannot be read is left out with a warning, and named in the plan.
+
+    Args:
+        path: as for `analyze_store`.
+        objective: as for `analyze_store`; of several the sweep is judged by the first.
+        to: a new or empty folder; None makes one below `outputs`.
+        direction: as for `analyze_store`.
+        parameters: as for `analyze_store`.
+        seed: as for `analyze_store`.
+        experiment: as for `analyze_store`.
+        tool: as for `analyze_store`.
+
+    Raises:
+        ConfigError: it cannot be read, or a column is missing.
+        LogError: the folder cannot be made.
+    """
+    path = Path(path)
+    store = read_store(path, experiment=experiment, tool=tool)
+    if store is None:
+        judged = _named(objective, path)
+        table = read_runs_table(path)
+        store = store_of_table(table, path, judged, parameters=parameters, seed=seed)
+    judged, ways = judged_by(store, objective, direction)
+    for message in store.skipped:
+        warnings.warn(message, UserWarning, stacklevel=2)
+    others = [name for name in store.metrics if name not in judged]
+    table = store.table.drop_columns(others)
+    chosen = choose_columns(table, judged, parameters=parameters, seed=seed)
+    varied = [name for name in chosen.parameters if _varies(table[name])]
+    points = _points(store, varied, chosen.seed)
+    now = datetime.now(UTC)
+    folder = _make_folder(to, store.name, now)
+    plan = _plan(store, Objective(judged[0], ways[0], at="last"), points, varied)
+    created = now.isoformat(timespec="seconds").replace("+00:00", "Z")
+    write_plan(folder, replace(plan, sweep_id=folder.name, created=created))
+    for point, run in zip(points, store.runs, strict=True):
+        write_imported_run(folder, point, run, store, judged[0])
+    return Sweep(folder)
+
+
+def _named(objective: str | Sequence[str] | None, path: Path) -> list[str]:
+    if objective is None:
+        raise ConfigError(f"{path} is a table of runs: name the column to judge by (--objective)")
+    return [objective] if isinstance(objective, str) else list(objective)
+
+
+def _varies(column: pa.ChunkedArray) -> bool:
+    return len(column.unique()) > 1
+
+
+def _make_folder(to: Path | str | None, name: str, now: datetime) -> Path:
+    if to is None:
+        return create_sweep_folder(Path("outputs"), name, now=now)
+    return claim_sweep_folder(Path(to))
+
+
+def _points(store: Store, varied: Sequence[str], seed: str | None) -> tuple[Point, ...]:
+    points: list[Point] = []
+    replicates = defaultdict[str, int](int)
+    for number, run in enumerate(store.runs):
+        told = {
+            store.columns[key]: redact_value(key, run.parameters[key]) for key in run.parameters
+        }
+        values = {name: told.get(name) for name in varied}
+        trial, own_seed = trial_id(values), _whole(told.get(seed or ""))
+        identity = run_id(number, values, 0 if own_seed is None else own_seed)
+        points.append(Point(number, identity, trial, replicates[trial], own_seed, values))
+        replicates[trial] += 1
+    return tuple(points)
+
+
+def _whole(value: object) -> int | None:
+    """Return a seed that is a whole number; any other stays a setting of the run."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or value != int(value):
+        return None
+    return int(value)
+
+
+def _plan(
+    store: Store, objective: Objective, points: tuple[Point, ...], varied: Sequence[str]
+) -> Plan:
+    """Return the plan of a sweep that has no folder yet."""
+    names = {column: key for key, column in store.columns.items()}
+    ranges = {name: store.ranges[names[name]] for name in varied if names[name] in store.ranges}
+    return Plan(
+        sweep_id="",
+        name=store.name,
+        created="",
+        objective=objective,
+        design="list",
+        hyperparameters=tuple(
+            _hyperparameter(name, points, ranges[name][2] if name in ranges else None)
+            for name in varied
+        ),
+        points=points,
+        replicates=max((point.replicate + 1 for point in points), default=1),
+        imported=Imported(
+            tool=store.tool,
+            version=next((v for run in store.runs if (v := run.facts.get("version"))), None),
+            path=str(store.place.resolve()),
+            sha256=_digest(store),
+            ranges={name: ends[:2] for name, ends in ranges.items()},
+            skipped=store.skipped,
+        ),
+    )
+
+
+def _hyperparameter(name: str, points: Sequence[Point], scale: str | None) -> Hyperparameter:
+    """Return what was varied: with the values it took, or of a range without."""
+    from provrunner.sensitivity import infer_scale
+
+    if scale is not None:
+        return Hyperparameter(name, (), scale)
+    taken = {canonical_json(point.values[name]): point.values[name] for point in points}
+    numbers = [value for value in taken.values() if value is not None]
+    if any(isinstance(value, bool) or not isinstance(value, int | float) for value in numbers):
+        return Hyperparameter(name, tuple(taken.values()))
+    return Hyperparameter(name, tuple(taken.values()), infer_scale(numbers))
+
+
+def _digest(store: Store) -> str:
+    """Return the digest of what was read: a file, with a database's log beside it, or several."""
+    place = store.place
+    files = [place, place.with_name(f"{place.name}-wal")] if place.is_file() else _own(store.runs)
+    there = [file for file in files if file.is_file()]
+    if there == [place]:
+        return file_digest(place)
+    above = place if place.is_dir() else place.parent
+    told: Mapping[str, Any] = {
+        file.relative_to(above).as_posix(): file_digest(file) for file in there
+    }
+    return digest(canonical_json(told))
+
+
+def _own(runs: Sequence[StoredRun]) -> list[Path]:
+    return [file for run in runs for file in run.files]
