@@ -129,6 +129,7 @@ class Imported:
         version: of the tool, where the store tells it.
         path: where the store lay.
         sha256: digest of its file; of several, of their paths and digests.
+        by_version: of the provrunner that read it.
         ranges: lower and upper end of the hyperparameters for which the store declares them.
         skipped: of each run that could not be read, which and why.
     """
@@ -137,6 +138,7 @@ class Imported:
     version: str | None
     path: str
     sha256: str
+    by_version: str | None = None
     ranges: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     skipped: tuple[str, ...] = ()
 

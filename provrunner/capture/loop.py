@@ -33,6 +33,7 @@ __all__ = ["LoopRecording"]
 
 _Describe = Callable[[Any, str | None], Iterator[Described]]
 
+
 class LoopRecording:
     """The open log of one process whose loop is no Trainer's.
 

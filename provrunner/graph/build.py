@@ -8,6 +8,7 @@ import pyarrow as pa
 
 from provrunner.graph.build_analysis import add_analysis
 from provrunner.graph.build_data import add_data
+from provrunner.graph.build_imported import add_import, add_stored_run
 from provrunner.graph.build_notes import add_notes
 from provrunner.graph.build_plan import add_plan, add_results
 from provrunner.graph.build_run import add_run
@@ -54,8 +55,9 @@ def build_graph(
         raise ValueError(f"granularity is {granularity!r}; one of {', '.join(GRANULARITIES)}")
     context = Context(plan, read_records(tables), granularity)
     add_plan(context)
+    add_import(context)
     for record in context.records:
-        add_run(context, record)
+        add_stored_run(context, record, add_run(context, record))
         add_data(context, record)
         add_run_steps(context, record)
         add_training(context, record)

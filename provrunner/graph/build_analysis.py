@@ -68,7 +68,8 @@ def add_analysis(context: Context, effects: pa.Table, method: str | None = None)
     statements.relate("was_derived_from", summary, results, "results")
     for metric in sorted(context.objectives.values()):
         statements.relate("used", analysis, metric, metric, role="pr:objective")
-    for agent in sorted({agents[0] for agents in context.agents.values()}):
+    runners = {agents[0] for agents in context.agents.values()}
+    for agent in [context.importer] if context.importer else sorted(runners):
         statements.relate("was_associated_with", analysis, agent, agent, role="pr:software")
         statements.relate("was_attributed_to", summary, agent, agent)
         add_carried_out(context, "analyse", analysis, agent=agent)

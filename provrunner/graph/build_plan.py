@@ -37,7 +37,9 @@ def add_plan(context: Context) -> None:
         row["name"]: add_setting(context, context.sweep_config, row)
         for row in _shared_settings(context)
     }
-    add_steps(context, settings)
+    if context.plan.imported is None:
+        # What other tools ran had no steps that anybody declared.
+        add_steps(context, settings)
 
 
 def add_results(context: Context) -> None:

@@ -12,11 +12,13 @@ from provrunner.ids import canonical_json, digest, qualified_id
 
 __all__ = ["add_agent", "add_run"]
 
-_RUNNER = "provrunner"
 
+def add_run(context: Context, record: RunRecord) -> str:
+    """State a run, what it was told, what it ran on and who is responsible for it.
 
-def add_run(context: Context, record: RunRecord) -> None:
-    """State a run, what it was told, what it ran on and who is responsible for it."""
+    Returns:
+        The id of its configuration.
+    """
     run, span = context.run(record), context.run_span(record)
     row = record.row
     context.statements.add(
@@ -50,6 +52,7 @@ def add_run(context: Context, record: RunRecord) -> None:
     _add_agents(context, record, config)
     add_environment(context, record)
     _add_attempts(context, record)
+    return config
 
 
 def add_agent(
@@ -144,7 +147,7 @@ def _add_agents(context: Context, record: RunRecord, config: str) -> None:
     user = record.row["user"]
     if user and not any(data.get("type") == "person" for data in agents.values()):
         agents[user] = {"type": "person"}
-    agents.setdefault(_RUNNER, {"type": "software", "on_behalf_of": user})
+    agents.setdefault(context.runner, {"type": "software", "on_behalf_of": user})
     people = {name: data for name, data in agents.items() if data.get("type") == "person"}
     ids = {
         name: add_agent(context, name, data.get("version"), person=name in people)
@@ -163,7 +166,7 @@ def _add_agents(context: Context, record: RunRecord, config: str) -> None:
                 responsible,
                 because=(context.sweep, None, None),
             )
-    context.agents[record.number] = (ids[_RUNNER], *(ids[name] for name in sorted(people)))
+    context.agents[record.number] = (ids[context.runner], *(ids[name] for name in sorted(people)))
 
 
 def _associate(

@@ -37,7 +37,9 @@ def add_training(context: Context, record: RunRecord) -> None:
     if is_fine(context):
         for epoch in timeline.shown:
             _add_epoch(context, record, timeline, epoch)
-    _add_states(context, record, timeline)
+    if context.plan.imported is None:
+        # no store of another tool tells of the model that its metrics judged
+        _add_states(context, record, timeline)
     add_checkpoints(context, record, timeline)
     add_metrics(context, record, timeline)
     add_adaptations(context, record, timeline)

@@ -69,11 +69,15 @@ class Context:
         shared: names of the settings that all runs have with one value.
         splits: ids of a run's data, by run number and split name.
         steps: ids of the steps of the plan, by name.
+        store: id of the store that the sweep was made from; None for one that ran here.
+        importer: id of the software that made it; None likewise.
     """
 
     plan: Plan
     records: Sequence[RunRecord]
     granularity: str
+    store: str | None = None
+    importer: str | None = None
     statements: Statements = field(default_factory=Statements)
     agents: dict[int, tuple[str, ...]] = field(default_factory=dict)
     objectives: dict[int, str] = field(default_factory=dict)
@@ -107,10 +111,20 @@ class Context:
         """When the sweep ran: from its plan to the last end; open while a run has none."""
         rows = [record.row for record in self.records]
         begun = [record.begun for record in self.records]
-        start = _earliest([_microseconds(self.plan.created), *begun])
+        # what was imported had begun before anybody planned its import
+        planned = None if self.plan.imported else _microseconds(self.plan.created)
+        start = _earliest([planned, *begun])
         ends = [row["end"] for row in rows]
         whole = len(rows) >= len(self.plan.points) and all(end is not None for end in ends)
         return Span(start, max([*ends, start or 0]) if rows and whole else None)
+
+    @property
+    def runner(self) -> str:
+        """Name of the software that recorded the runs: another tool where they were imported."""
+        imported = self.plan.imported
+        if imported is None:
+            return "provrunner"
+        return imported.tool if imported.tool != "table" else "unknown"
 
     def hyperparameter(self, name: str) -> str:
         """Id of a swept hyperparameter of the plan."""

@@ -22,6 +22,7 @@ _EVENTS = (
     "environment",
     "epoch_end",
     "epoch_start",
+    "origin",
     "run_end",
     "run_start",
     "source",

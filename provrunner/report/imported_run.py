@@ -78,10 +78,15 @@ def _events(run: StoredRun, point: Point, store: Store) -> Iterator[PastEvent]:
         "world_size": None,
         "reason": None,
     }
-    yield PastEvent("run_start", "", start, *began)
+    yield PastEvent("run_start", point.run_id, start, *began)
     yield PastEvent("origin", run.run_id, _origin(run, store), *began)
-    agent = {"type": "software", "version": facts.get("version"), "on_behalf_of": facts.get("user")}
-    yield PastEvent("agent", store.tool, agent, *began)
+    user = facts.get("user")
+    if user:
+        person = {"type": "person", "version": None, "on_behalf_of": None}
+        yield PastEvent("agent", user, person, *began)
+    if store.tool != "table":
+        agent = {"type": "software", "version": facts.get("version"), "on_behalf_of": user}
+        yield PastEvent("agent", store.tool, agent, *began)
     for name, value in run.parameters.items():
         yield PastEvent("param", store.columns[name], _setting(name, value), *began)
     yield from (PastEvent(kind, "", data, *began) for kind, data in _surroundings(facts, store))

@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -136,12 +137,14 @@ def _plan(
             for name in varied
         ),
         points=points,
+        granularity="run",  # no store tells of epochs and models
         replicates=max((point.replicate + 1 for point in points), default=1),
         imported=Imported(
             tool=store.tool,
             version=next((v for run in store.runs if (v := run.facts.get("version"))), None),
             path=str(store.place.resolve()),
             sha256=_digest(store),
+            by_version=version("provrunner"),
             ranges={name: ends[:2] for name, ends in ranges.items()},
             skipped=store.skipped,
         ),

@@ -4,7 +4,9 @@ from __future__ import annotations
 import copy
 import json
 import math
+import tarfile
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -464,3 +466,13 @@ def picture() -> bytes:
     drawn = graph.draw(format="svg", prog="dot")
     assert isinstance(drawn, bytes)
     return drawn
+
+
+@pytest.fixture(scope="session")
+def stores(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Give a folder with the stores that the tools themselves wrote, by tool."""
+    folder = tmp_path_factory.mktemp("stores")
+    for packed in sorted((Path(__file__).parents[1] / "data" / "stores").glob("*.tar.gz")):
+        with tarfile.open(packed) as archive:
+            archive.extractall(folder, filter="data")
+    return folder

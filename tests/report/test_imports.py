@@ -1,0 +1,168 @@
+"""Sweep folders made of other tools' runs, as the reading verbs see them."""
+
+import contextlib
+import json
+
+import pytest
+from typer.testing import CliRunner
+
+from provrunner.cli.main import app
+from provrunner.errors import ConfigError, LogError
+from provrunner.graph import check_graph
+from provrunner.log import verify_sweep
+from provrunner.report import analyze_store, ask, import_runs, list_questions, open_sweep
+
+STORES = {
+    "mlflow/mlflow.db": "val/loss",
+    "mlflow/mlruns": "val/loss",
+    "wandb": "val/loss",
+    "tensorboard": "val/loss",
+    "optuna/optuna.db": None,
+    "optuna/optuna.log": None,
+}
+
+
+@pytest.fixture(scope="module")
+def sweeps(stores, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("sweeps")
+    return {
+        name: import_runs(stores / name, objective, to=folder / name.replace("/", "_"))
+        for name, objective in STORES.items()
+    }
+
+
+@pytest.mark.parametrize("name", STORES)
+def test_an_imported_sweep_is_whole_and_its_summary_is_that_of_the_store(sweeps, stores, name):
+    sweep = sweeps[name]
+    assert verify_sweep(sweep.folder).findings == ()
+    assert check_graph(sweep.graph()) == []
+    own = analyze_store(stores / name, STORES[name]).to_dict()
+    found = sweep.sensitivity().to_dict()
+    for key in ("components", "statuses", "method", "flags"):
+        assert found[key] == own[key]
+
+
+def test_a_run_keeps_what_its_store_told_and_nothing_else(sweeps):
+    sweep = sweeps["wandb"]
+    row = sweep.runs.to_pylist()[17]
+    assert (row["status"], row["reason"], row["seed"]) == ("failed", "exit code 1", 2)
+    assert row["optimizer.lr"] == 0.1
+    assert row["duration_s"] == pytest.approx((row["end"] - row["start"]).total_seconds())
+    unknown = (
+        "pid",
+        "world_size",
+        "commit",
+        "dirty",
+        "architecture_hash",
+        "dataset_digest",
+        "user",
+    )
+    assert [row[key] for key in unknown] == [None] * 7
+    metrics = sweep.sql(
+        "select step, epoch, stage, time is null from metrics where run = 3 and name = 'val/loss'"
+    )
+    assert metrics.fetchall() == [(n, n, "validate", False) for n in range(3)]
+    assert sweep.sql("select count(*) from epochs where run = 3").fetchall() == [(3,)]
+
+
+def test_what_a_store_does_not_tell_is_null(sweeps):
+    sweep = sweeps["optuna/optuna.log"]
+    rows = sweep.sql(
+        "select distinct name, time is null, epoch is null from metrics order by name"
+    ).fetchall()
+    assert rows == [("intermediate", True, False), ("value", False, True)]
+    statuses = sweep.sql("select status, count(*) from runs group by all order by 1").fetchall()
+    assert statuses == [("failed", 1), ("finished", 28), ("pruned", 1)]
+
+
+def test_a_run_says_where_it_came_from(sweeps):
+    sweep = sweeps["wandb"]
+    ((text,),) = sweep.sql("select data from events where kind = 'origin' and run = 0").fetchall()
+    origin = json.loads(text)
+    assert (origin["tool"], origin["version"], origin["name"]) == ("wandb", "0.31.0", "run 0")
+    ((path, sha256),) = origin["files"].items()
+    assert path.endswith(".wandb")
+    assert len(sha256) == 64
+    assert sweep.about()[0].startswith("imported from wandb 0.31.0: /")
+
+
+def test_the_best_value_leads_back_to_the_store_and_to_its_tool_alone(sweeps):
+    lineage = sweeps["wandb"].graph().lineage("best").nodes
+    labels = dict(zip(lineage["type"].to_pylist(), lineage["label"].to_pylist(), strict=True))
+    assert labels["pr:StoredRun"] == "run run 15 of wandb"
+    nodes = sweeps["wandb"].graph().nodes
+    kinds = nodes["type"].to_pylist()
+    assert {"pr:ModelState", "pr:TrainEpoch", "pr:Environment", "pr:SourceCode"} & set(
+        kinds
+    ) == set()
+    edges = sweeps["wandb"].sql(
+        "select distinct s.type, a.label from edges e join nodes a on a.id = e.object "
+        "join nodes s on s.id = e.subject where e.relation = 'was_associated_with' order by all"
+    )
+    from provrunner import __version__
+
+    assert edges.fetchall() == [
+        ("pr:Import", f"provrunner {__version__}"),
+        ("pr:Run", "wandb 0.31.0"),
+        ("pr:SensitivityAnalysis", f"provrunner {__version__}"),
+        ("pr:Sweep", "wandb 0.31.0"),
+    ]
+
+
+def test_every_question_that_needs_no_value_is_answered(sweeps):
+    answered = []
+    for name in list_questions()["name"].to_pylist():
+        # others ask for a data set, or for training metrics, of which the store holds none
+        with contextlib.suppress(ConfigError):
+            answered.append(ask(sweeps["mlflow/mlruns"], name))
+    assert len(answered) >= 33
+
+
+def test_a_table_of_runs_becomes_a_sweep_with_its_other_columns_kept(tmp_path):
+    rows = [f"{i},{lr},{s},{lr * 3 + s / 10},host{i},{i + 0.5},FINISHED" for i, (lr, s) in
+            enumerate((lr, s) for s in (0, 1) for lr in (0.1, 0.2, 0.4))]  # fmt: skip
+    table = tmp_path / "runs.csv"
+    table.write_text("id,lr,seed,loss,host,duration_s,status\n" + "\n".join(rows) + "\n")
+    sweep = import_runs(table, "loss", to=tmp_path / "sweep")
+    row = sweep.runs.to_pylist()[4]
+    assert (row["lr"], row["seed"], row["objective"]) == (0.2, 1, pytest.approx(0.7))
+    assert (row["duration_s"], row["start"], row["status"]) == (4.5, None, "finished")
+    values = sweep.sql("select subject, data from events where kind = 'value' and run = 4")
+    assert values.fetchall() == [("id", '{"value":4}'), ("host", '{"value":"host4"}')]
+    own = analyze_store(table, "loss").to_dict()
+    assert sweep.sensitivity().to_dict()["components"] == own["components"]
+    with pytest.raises(ConfigError, match="name the column to judge by"):
+        import_runs(table, to=tmp_path / "other")
+
+
+def test_secrets_in_a_store_do_not_reach_the_sweep(tmp_path):
+    table = tmp_path / "runs.csv"
+    table.write_text("lr,api_key,loss\n" + "".join(f"0.{i},hunter{i}00,{i}\n" for i in (1, 2, 3)))
+    sweep = import_runs(table, "loss", parameters=["lr", "api_key"], to=tmp_path / "sweep")
+    sweep.write()
+    held = b"".join(path.read_bytes() for path in sweep.folder.rglob("*") if path.is_file())
+    assert b"hunter" not in held
+
+
+def test_the_verb_makes_a_folder_that_the_others_read(stores, tmp_path):
+    runner = CliRunner()
+    words = [str(stores / "tensorboard"), "--objective", "val/loss", "--to", str(tmp_path / "s")]
+    made = runner.invoke(app, ["import", *words])
+    assert made.exit_code == 0, made.output
+    assert "imported from tensorboard" in made.output
+    assert "report   " in made.output
+    for verb in ("summary", "verify"):
+        assert runner.invoke(app, [verb, str(tmp_path / "s")]).exit_code == 0
+    assert (tmp_path / "s" / "report.html").is_file()
+    with pytest.raises(LogError, match="already holds the sweep 'tensorboard'"):
+        import_runs(stores / "tensorboard", "val/loss", to=tmp_path / "s")
+
+
+def test_the_same_store_gives_the_same_logs(stores, tmp_path):
+    first, second = (
+        import_runs(stores / "mlflow" / "mlflow.db", "val/loss", to=tmp_path / name / "s")
+        for name in ("a", "b")
+    )
+    for file in sorted(first.folder.glob("runs/*/log/*")):
+        assert file.read_bytes() == (second.folder / file.relative_to(first.folder)).read_bytes()
+    assert open_sweep(first.folder).plan.points == second.plan.points
