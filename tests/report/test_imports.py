@@ -1,6 +1,5 @@
 """Sweep folders made of other tools' runs, as the reading verbs see them."""
 
-import contextlib
 import json
 
 import pytest
@@ -110,12 +109,19 @@ def test_the_best_value_leads_back_to_the_store_and_to_its_tool_alone(sweeps):
 
 
 def test_every_question_that_needs_no_value_is_answered(sweeps):
-    answered = []
+    refused = []
     for name in list_questions()["name"].to_pylist():
-        # others ask for a data set, or for training metrics, of which the store holds none
-        with contextlib.suppress(ConfigError):
-            answered.append(ask(sweeps["mlflow/mlruns"], name))
-    assert len(answered) >= 33
+        try:
+            ask(sweeps["mlflow/mlruns"], name)
+        except ConfigError:
+            refused.append(name)
+    # these ask for a data set or for training metrics, of which the store holds none
+    assert refused == [
+        "means_by_value",
+        "overfitting",
+        "path",
+        "affected",
+    ]
 
 
 def test_a_table_of_runs_becomes_a_sweep_with_its_other_columns_kept(tmp_path):

@@ -37,12 +37,13 @@ seen as (
   from (select run, time, kind from events union all select run, time, null from metrics)
   group by run
 )
-select runs.run, runs.run_id, status, done.epoch, epochs_planned,
-       objective, objective_epoch, latest,
-       (done.epoch - objective_epoch)::integer as epochs_since_best,
-       lr, epoch_s, duration_s as elapsed_s,
-       if(status = 'running', greatest(epochs_planned - epochs_done, 0) * epoch_s, null) as left_s,
-       last_time, gaps, capture_failures
+select runs.run, runs.run_id, runs.status, done.epoch, planned.epochs_planned,
+       runs.objective, runs.objective_epoch, latest.latest,
+       (done.epoch - runs.objective_epoch)::integer as epochs_since_best,
+       rates.lr, done.epoch_s, runs.duration_s as elapsed_s,
+       if(runs.status = 'running',
+          greatest(planned.epochs_planned - done.epochs_done, 0) * done.epoch_s, null) as left_s,
+       seen.last_time, runs.gaps, seen.capture_failures
 from runs
 left join done using (run)
 left join latest using (run)

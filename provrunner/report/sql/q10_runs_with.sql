@@ -15,10 +15,12 @@ with settings as (
   from params
   group by run, run_id
 )
-select run, run_id, status, trim(optimizer, '"') as optimizer, lr, dropout, objective
+select run, run_id, runs.status, trim(settings.optimizer, '"') as optimizer, settings.lr,
+       settings.dropout, runs.objective
 from settings
 join runs using (run, run_id)
-where contains(lower(coalesce(optimizer, '')), lower(coalesce($optimizer, '')))
-  and ($lr_from is null or lr >= $lr_from) and ($lr_to is null or lr <= $lr_to)
-  and ($dropout_above is null or dropout > $dropout_above)
+where contains(lower(coalesce(settings.optimizer, '')), lower(coalesce($optimizer, '')))
+  and ($lr_from is null or settings.lr >= $lr_from)
+  and ($lr_to is null or settings.lr <= $lr_to)
+  and ($dropout_above is null or settings.dropout > $dropout_above)
 order by run
