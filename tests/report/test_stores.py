@@ -5,6 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from provrunner.errors import ConfigError
@@ -141,7 +142,7 @@ def test_tensorboards_other_ways_to_keep_hyperparameters_are_read(tmp_path):
 
     with SummaryWriter(str(tmp_path / "a")) as writer:
         writer.add_scalar("val/loss", 0.5, 0)
-        writer.add_histogram("weights", [1.0, 2.0], 0)
+        writer.add_histogram("weights", np.array([1.0, 2.0]), 0)
         writer.add_hparams({"lr": 0.1, "name": "x", "on": True}, {"final": 0.25})
     (run,) = read_store(tmp_path).runs
     assert run.run_id.startswith("a/")
@@ -162,6 +163,7 @@ def test_a_wandb_run_made_here_is_read_as_it_was_logged(tmp_path, monkeypatch):
     run.config.update({"late": "yes"})
     run.summary["best"] = 1.5
     run.finish()
+    wandb.teardown()  # its service writes the rest
     (read,) = read_store(tmp_path).runs
     assert read.parameters == {**config, "late": "yes"}
     assert str(list(read.metrics["loss"].values)) == "[nan, 2.0]"
