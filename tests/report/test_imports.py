@@ -3,9 +3,9 @@
 import json
 
 import pytest
-from typer.testing import CliRunner
 
-from provrunner.cli.main import app
+from provrunner.cli.read import summary, verify
+from provrunner.cli.table import import_
 from provrunner.errors import ConfigError, LogError
 from provrunner.graph import check_graph
 from provrunner.log import verify_sweep
@@ -150,18 +150,17 @@ def test_secrets_in_a_store_do_not_reach_the_sweep(tmp_path):
     assert b"hunter" not in held
 
 
-def test_the_verb_makes_a_folder_that_the_others_read(stores, tmp_path):
-    runner = CliRunner()
+def test_the_verb_makes_a_folder_that_the_others_read(stores, tmp_path, capsys):
     words = [str(stores / "tensorboard"), "--objective", "val/loss", "--to", str(tmp_path / "s")]
-    made = runner.invoke(app, ["import", *words])
-    assert made.exit_code == 0, made.output
-    assert "imported from tensorboard" in made.output
-    assert "report   " in made.output
-    for verb in ("summary", "verify"):
-        assert runner.invoke(app, [verb, str(tmp_path / "s")]).exit_code == 0
+    assert import_(words) == 0
+    told = capsys.readouterr().out
+    assert "imported from tensorboard" in told
+    assert "report   " in told
+    assert summary([str(tmp_path / "s")]) == 0
+    assert verify([str(tmp_path / "s")]) == 0
     assert (tmp_path / "s" / "report.html").is_file()
     with pytest.raises(LogError, match="already holds the sweep 'tensorboard'"):
-        import_runs(stores / "tensorboard", "val/loss", to=tmp_path / "s")
+        import_(words)
 
 
 def test_the_same_store_gives_the_same_logs(stores, tmp_path):
