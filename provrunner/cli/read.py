@@ -15,7 +15,7 @@ _NOT_A_SWEEP = 3
 SUMMARY = argument(
     "--format",
     dest="format_",
-    choices=("table", "json", "markdown"),
+    choices=("table", "json", "markdown", "latex"),
     default="table",
     help="how the summary is printed; as a table if left out",
 )
@@ -24,23 +24,36 @@ SUMMARY = argument(
 @verb(SWEEP, SUMMARY)
 def summary(sweep: Path | None, *, format_: str) -> None:
     """Print what matters, by how much, and what cannot be concluded."""
-    from provrunner.report import open_sweep, print_summary, summary_markdown
+    from provrunner.report import open_sweep, print_summary, summary_latex, summary_markdown
 
     opened = open_sweep(sweep)
     if format_ == "json":
         echo(opened.sensitivity().to_json(), end="")
     elif format_ == "markdown":
         echo(summary_markdown(opened.sensitivity().to_dict(), about=opened.about()), end="")
+    elif format_ == "latex":
+        echo(summary_latex(opened.sensitivity().to_dict()), end="")
     else:
         print_summary(opened.sensitivity().to_dict(), paths=opened.paths(), about=opened.about())
 
 
-@verb(SWEEP, GRANULARITY)
-def report(sweep: Path | None, *, granularity: str | None) -> None:
+@verb(
+    SWEEP,
+    GRANULARITY,
+    argument(
+        "--charts",
+        action="store_true",
+        help="also the charts as SVG and PNG, and a table in LaTeX",
+    ),
+)
+def report(sweep: Path | None, *, granularity: str | None, charts: bool) -> None:
     """Write tables, PROV documents, summary and report.html anew, from the logs alone."""
-    from provrunner.report import open_sweep
+    from provrunner.report import open_sweep, write_charts
 
-    for path in open_sweep(sweep, granularity=granularity).write():
+    opened = open_sweep(sweep, granularity=granularity)
+    for path in opened.write():
+        echo(path)
+    for path in write_charts(opened) if charts else ():
         echo(path)
 
 

@@ -7,12 +7,14 @@ from provrunner.report.analyze import analyze
 from provrunner.report.watch import watch
 
 if TYPE_CHECKING:
+    from provrunner.report.chart_files import write_charts
     from provrunner.report.diff import Diff, diff_runs
     from provrunner.report.escape import visible
     from provrunner.report.export import FORMATS, export_graph
     from provrunner.report.files import write_summary
     from provrunner.report.impact import impact_of
     from provrunner.report.imports import import_runs
+    from provrunner.report.latex import summary_latex
     from provrunner.report.markdown import summary_markdown
     from provrunner.report.notes import add_note
     from provrunner.report.questions import ask, find_question, list_questions, question_sql
@@ -56,12 +58,14 @@ __all__ = [
     "render_rows",
     "render_summary",
     "restore_run",
+    "summary_latex",
     "summary_markdown",
     "trace",
     "verify_rerun",
     "verify_sweep",
     "visible",
     "watch",
+    "write_charts",
     "write_picture",
     "write_summary",
 ]
@@ -99,11 +103,13 @@ if not TYPE_CHECKING:
             "render_rows": "provrunner.report.rows",
             "render_summary": "provrunner.report.text",
             "restore_run": "provrunner.report.restore",
+            "summary_latex": "provrunner.report.latex",
             "summary_markdown": "provrunner.report.markdown",
             "trace": "provrunner.report.verbs",
             "verify_rerun": "provrunner.report.verdict",
             "verify_sweep": "provrunner.report.verbs",
             "visible": "provrunner.report.escape",
+            "write_charts": "provrunner.report.chart_files",
             "write_picture": "provrunner.report.verbs",
             "write_summary": "provrunner.report.files",
         },

@@ -49,18 +49,37 @@ class Axis:
 
     def x(self) -> alt.X:
         """Encode the field `x` of a chart's data."""
-        title = visible(self.name)
+        scale, axis, order = self._looks()
+        if order is not None:
+            return alt.X("x:N", title=visible(self.name), sort=order, scale=scale, axis=axis)
+        return alt.X("x:Q", title=visible(self.name), scale=scale, axis=axis)
+
+    def y(self) -> alt.Y:
+        """Encode the field `y` of a chart's data."""
+        scale, axis, order = self._looks()
+        if order is not None:
+            return alt.Y("y:N", title=visible(self.name), sort=order, scale=scale, axis=axis)
+        return alt.Y("y:Q", title=visible(self.name), scale=scale, axis=axis)
+
+    def reaching(self, values: Sequence[Any]) -> Axis:
+        """Widen a line of numbers to hold further values, with some room beyond them."""
+        known = [place for place in map(self.place, values) if isinstance(place, float)]
+        if not self.is_numeric or not known:
+            return self
+        low, high = (self._forward(end) for end in (min(known), max(known)))
+        room = (high - low) * 0.08 or 0.5
+        ends = (min(self.domain[0], self._back(low - room)), self._back(high + room))
+        return Axis(self.name, self.levels, self.scale, (ends[0], max(self.domain[1], ends[1])))
+
+    def _looks(self) -> tuple[alt.Scale, alt.Axis, list[str] | None]:
         if not self.is_numeric:
             order = [value_text(level) for level in self.levels]
-            return alt.X("x:N", title=title, sort=order).axis(labelAngle=0).scale(domain=order)
+            return alt.Scale(domain=order), alt.Axis(labelAngle=0), order
         scale = alt.Scale(type=_scale_type(self.scale), domain=list(self.domain), nice=False)
         few = [float(level) for level in self.levels] if len(self.levels) <= _TICKS else None
-        ticks = (
-            alt.Axis(format=".6~g", grid=False)
-            if few is None
-            else alt.Axis(format=".6~g", grid=False, values=few)
-        )
-        return alt.X("x:Q", title=title, scale=scale, axis=ticks)
+        if few is None:
+            return scale, alt.Axis(format=".6~g", grid=False), None
+        return scale, alt.Axis(format=".6~g", grid=False, values=few), None
 
     def spans(self, chosen: Sequence[Any]) -> list[dict[str, Any]]:
         """Give the ground some levels cover: rows with `x`, for numbers `x2`, and `tip`."""

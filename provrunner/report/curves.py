@@ -54,10 +54,12 @@ def learning_curves(
             orient="bottom", columns=5 if width == WIDE else 3, symbolType="square", symbolOpacity=1
         ),
     )
-    fan = base.mark_area(opacity=0.16).encode(y=alt.Y("low:Q").scale(scale), y2="high:Q")
+    fan = base.mark_area(opacity=0.16).encode(y=alt.Y("low:Q").scale(scale), y2=alt.Y2("high:Q"))
     middle = alt.Y("value:Q", title=visible(metric)).scale(scale)
     lines = base.mark_line(strokeWidth=2).encode(y=middle)
-    dots = base.mark_point(filled=True, size=18).encode(y=middle, description="tip:N")
+    dots = base.mark_point(filled=True, size=18).encode(
+        y=middle, description=alt.Description("tip:N")
+    )
     total = len(set(epochs["run"].to_pylist()))
     by = f" by {visible(parameter)}" if parameter else ""
     subtitle = f"n = {count(total, 'run')} with all seeds. Median and quartiles{by}."

@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 
 from provrunner.errors import LogError
 from provrunner.ids import digest
+from provrunner.log.folder import run_folder
 from provrunner.log.liveness import Owner, is_alive, this_process
 
 if TYPE_CHECKING:
@@ -150,8 +151,16 @@ def _summary(sweep: Sweep, pictures: Mapping[str, bytes]) -> Iterator[tuple[str,
         pictures={_CAPTIONS[name]: picture for name, picture in pictures.items()},
         links=_LINKS,
         view=build_view(sweep.graph()),
+        configs=_configs(sweep),
     )
     yield "report.html", _text(page)
+
+
+def _configs(sweep: Sweep) -> frozenset[str]:
+    """Return the ids of the runs that left the configuration they were given."""
+    ids = (point.run_id for point in sweep.plan.points)
+    kept = (run for run in ids if (run_folder(sweep.folder, run) / "config.yaml").is_file())
+    return frozenset(kept)
 
 
 def _texts(

@@ -8,8 +8,17 @@ from typing import Any
 import pyarrow as pa
 
 from provrunner.report.figures import Figures
-from provrunner.report.markup import Markup, Section, details, element, join, region, table
-from provrunner.report.numbers import count, effect_text, interval, number, p_value, share
+from provrunner.report.markup import Content, Markup, Section, details, element, figure, join, table
+from provrunner.report.numbers import (
+    NO_VALUE,
+    count,
+    effect_text,
+    interval,
+    number,
+    p_value,
+    share,
+)
+from provrunner.report.runs_table import run_links, run_name
 from provrunner.report.wording import (
     SWEPT_BUT_NEVER_READ,
     best_sentence,
@@ -35,9 +44,14 @@ def findings(
 ) -> Iterator[Section]:
     """Give the sections in their order; one that has nothing to say has no body."""
     metric = summary["sweep"]["metric"]
-    importance = [_figure(figures.importance), details("The figures", _components(summary))]
+    importance = [
+        figure("importance", figures),
+        details("The figures", _components(summary), _way_back()),
+        figure("better-half", figures),
+    ]
+    curves = [figure("curves", figures), *_course(summary, figures)]
     noise = [
-        _figure(figures.noise),
+        figure("noise", figures),
         element("p", noise_sentence(summary["noise"])),
         details("All trials, best first", _trials(summary)),
     ]
@@ -49,7 +63,7 @@ def findings(
         "What each hyperparameter does",
         _hyperparameters(summary, figures),
     )
-    yield Section("curves", "Curves", "Learning curves", _figure(figures.curves))
+    yield Section("curves", "Curves", "Learning curves", join(curves))
     yield Section("noise", "Noise", "Seed noise", join(noise))
     yield Section("best", "Best run", "Best run", _best(summary, artifacts))
 
@@ -74,10 +88,10 @@ def _verdict(summary: Mapping[str, Any]) -> Markup:
 
 def _key_figures(summary: Mapping[str, Any]) -> Markup:
     best, noise = summary.get("best"), summary["noise"]
-    tiles: list[tuple[str, str, str]] = []
+    tiles: list[tuple[str, str, Content]] = []
     if best and best.get("objective") is not None:
         tiles.append(
-            (f"best {summary['sweep']['metric']}", number(best["objective"]), best["run_id"])
+            (f"best {summary['sweep']['metric']}", number(best["objective"]), run_name(best))
         )
     mains = [item for item in summary["components"] if item["kind"] == "main"]
     if mains and mains[0]["share"] is not None:
@@ -112,6 +126,38 @@ def _components(summary: Mapping[str, Any]) -> Markup:
     return table("Shares of the variance", head, rows, figures=(1, 2, 3, 4, 6, 7))
 
 
+def _way_back() -> Markup:
+    return element(
+        "p",
+        "Which rows of the logs a share rests on: ",
+        element("code", "provrunner why NAME"),
+        class_="aside",
+    )
+
+
+def _course(summary: Mapping[str, Any], figures: Figures) -> Iterator[Markup]:
+    """Yield the picture of the shares by epoch, and its figures."""
+    if "course" not in figures:
+        return
+    from provrunner.report.shares import course_names
+
+    names = course_names(summary)
+    rows = [
+        (
+            str(moment["epoch"]), str(moment["runs"]),
+            NO_VALUE if moment["agreement"] is None else f"{moment['agreement']:.2f}",
+            *(share(moment["shares"].get(name, 0.0)) for name in names),
+        )
+        for moment in summary["over_time"]["epochs"]
+    ]  # fmt: skip
+    short = short_names(name for item in summary["components"] for name in item["parameters"])
+    shown = {item["component"]: component_name(item, short) for item in summary["components"]}
+    head = ("epoch", "runs", "agreement with the end", *(shown.get(n, n) for n in names))
+    yield figure("course", figures)
+    figures_ = table("Shares by epoch", head, rows, figures=range(len(head)))
+    yield details("The shares at each epoch", figures_)
+
+
 def _hyperparameters(summary: Mapping[str, Any], figures: Figures) -> Markup:
     rows = [
         (
@@ -124,8 +170,8 @@ def _hyperparameters(summary: Mapping[str, Any], figures: Figures) -> Markup:
         "hyperparameter", "best", "as good as the best", "default", "gain over the default",
         "worth tuning",
     )  # fmt: skip
-    curves = [_figure(chart) for chart in figures.marginals.values() if chart]
-    pairs = [_figure(chart) for chart in figures.interactions if chart]
+    curves = [figure(key, figures) for key in figures if key.startswith("marginal")]
+    pairs = [figure(key, figures) for key in figures if key.startswith("pair")]
     legend = (
         "A dot is a run, a cross one that did not finish. The line joins the means with their 95 % "
         "interval; green ground is as good as the best value."
@@ -153,7 +199,7 @@ def _trials(summary: Mapping[str, Any]) -> Markup:
     rows = [
         (
             values_text(trial["values"]) or trial["trial_id"], str(trial["n"]),
-            number(trial["mean"]), number(trial["sd"], 2), ", ".join(map(str, trial["runs"])),
+            number(trial["mean"]), number(trial["sd"], 2), run_links(trial["runs"]),
         )
         for trial in trials[:_TRIALS]
     ]  # fmt: skip
@@ -173,10 +219,13 @@ def _best(summary: Mapping[str, Any], artifacts: pa.Table | None) -> Markup:
         return Markup("")
     rival = best.get("runner_up")
     columns = [best, *([rival] if rival else [])]
-    head = ("", *(f"{role} {item['run_id']}" for role, item in zip(_ROLES, columns, strict=False)))
-    rows: list[Sequence[str]] = [
-        (name, *(value_text(item["values"].get(name)) for item in columns))
-        for name in best["values"]
+    head = ("", *_ROLES[: len(columns)])
+    rows: list[Sequence[Content]] = [
+        ("run", *map(run_name, columns)),
+        *(
+            (name, *(value_text(item["values"].get(name)) for item in columns))
+            for name in best["values"]
+        ),
     ]
     rows.append((summary["sweep"]["metric"], *(number(item["objective"]) for item in columns)))
     return join(
@@ -212,9 +261,3 @@ def _checkpoints(run: int, artifacts: pa.Table | None) -> Markup:
         if row["run"] == run and row["kind"] == "checkpoint" and row["deleted"] is None
     ]  # fmt: skip
     return table("Its checkpoints", ("checkpoint", "role", "epoch", "sha256"), rows, figures=(2,))
-
-
-def _figure(chart: Markup) -> Markup:
-    if not chart:
-        return Markup("")
-    return element("figure", region("Chart", chart, class_="scroll chart"))

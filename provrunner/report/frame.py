@@ -21,6 +21,7 @@ __all__ = [
     "Drawing",
     "Values",
     "chart_of",
+    "render_png",
     "render_svg",
     "run_dots",
     "size_text",
@@ -28,7 +29,7 @@ __all__ = [
     "title",
 ]
 
-WIDE, NARROW, PHONE = 560, 290, 200
+WIDE, NARROW, PHONE = 660, 290, 200
 """Width of a plot's own area in pixels: alone, side by side, and alone on a small screen."""
 
 Values = Mapping[int, Mapping[str, Any]]
@@ -51,7 +52,7 @@ def chart_of(rows: Sequence[Mapping[str, Any]]) -> alt.Chart:
 def run_dots(rows: Sequence[Mapping[str, Any]]) -> alt.Chart:
     """Begin a chart with a pale dot a run; rows have `tip`."""
     dots = chart_of(rows).mark_point(filled=True, size=36, opacity=0.45, color=BLUE)
-    tipped: alt.Chart = dots.encode(description="tip:N")
+    tipped: alt.Chart = dots.encode(description=alt.Description("tip:N"))
     return tipped
 
 
@@ -84,6 +85,17 @@ def size_text(summary: Mapping[str, Any]) -> str:
 def render_svg(chart: Drawing) -> str:
     """Draw a chart as an SVG document, with no browser and no network."""
     svg: str = vl_convert.vegalite_to_svg(
-        chart.to_dict(), config=dict(CONFIG), allowed_base_urls=[]
+        chart.to_dict(validate=False), config=dict(CONFIG), allowed_base_urls=[]
     )
     return svg
+
+
+def render_png(chart: Drawing) -> bytes:
+    """Draw a chart as a PNG image on white paper, in twice its size."""
+    png: bytes = vl_convert.vegalite_to_png(
+        chart.to_dict(validate=False),
+        scale=2,
+        config={**CONFIG, "background": "white"},
+        allowed_base_urls=[],
+    )
+    return png

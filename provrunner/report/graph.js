@@ -268,6 +268,11 @@
       : []));
   });
 
+  document.addEventListener("open-run", (event) => {
+    if (runs.has(event.detail)) expand(event.detail);
+    at("graph-view").scrollIntoView();
+    at("graph-find").focus({ preventScroll: true });
+  });
   const best = Number(holder.dataset.best);
   at("graph-view").hidden = false;
   if (holder.dataset.best && runs.has(best)) expand(best, "run result");

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from importlib.resources import files
 from typing import Any
 
@@ -36,6 +36,7 @@ def build_page(
     pictures: Mapping[str, bytes | str] | None = None,
     links: Mapping[str, str] | None = None,
     view: Mapping[str, object] | None = None,
+    configs: Collection[str] = (),
 ) -> str:
     """Build the page of a sweep; the same inputs give the same text.
 
@@ -51,7 +52,9 @@ def build_page(
         pictures: SVG documents of the provenance graph by caption.
         links: files beside the page by label, as relative paths; others are left out.
         view: the provenance graph, folded to be opened run by run (`graph.build_view`).
+        configs: ids of the runs whose `config.yaml` lies beside the page, in their folders.
     """
+    from provrunner.report.beyond import beyond
     from provrunner.report.figures import draw_figures
     from provrunner.report.findings import findings
     from provrunner.report.records import records
@@ -60,7 +63,17 @@ def build_page(
     figures = draw_figures(summary, plan, runs=tables["runs"], epochs=tables["epochs"])
     sections = [
         *findings(summary, figures, tables.get("artifacts")),
-        *records(summary, plan, tables, pictures=pictures or {}, links=links or {}, view=view),
+        *beyond(summary, figures),
+        *records(
+            summary,
+            plan,
+            tables,
+            figures=figures,
+            configs=configs,
+            pictures=pictures or {},
+            links=links or {},
+            view=view,
+        ),
     ]
     shown = [section for section in sections if section.body]
     scripts = [

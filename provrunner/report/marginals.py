@@ -93,7 +93,7 @@ def _ended_early(
     crosses = chart_of(rows).mark_point(
         shape="cross", angle=45, filled=True, size=70, color=VERMILION
     )
-    return [crosses.encode(x=axis.x(), y=y, description="tip:N")] if rows else []
+    return [crosses.encode(x=axis.x(), y=y, description=alt.Description("tip:N"))] if rows else []
 
 
 def _means(
@@ -114,7 +114,7 @@ def _means(
     ]
     base = chart_of(rows).encode(x=axis.x())
     sure = chart_of([row for row in rows if row["low"] is not None])
-    limits = sure.encode(x=axis.x(), y=alt.Y("low:Q").scale(scale), y2="high:Q")
+    limits = sure.encode(x=axis.x(), y=alt.Y("low:Q").scale(scale), y2=alt.Y2("high:Q"))
     spread = (
         limits.mark_area(opacity=0.18, color=BLUE)
         if axis.is_numeric
@@ -122,7 +122,7 @@ def _means(
     )
     line = [base.mark_line(color=BLUE, strokeWidth=2).encode(y=y)] if axis.is_numeric else []
     dots = base.mark_point(filled=True, size=80, opacity=1).encode(
-        y=y, color=alt.Color("fill:N", scale=None), description="tip:N"
+        y=y, color=alt.Color("fill:N", scale=None), description=alt.Description("tip:N")
     )
     return [spread, *line, dots]
 
@@ -130,9 +130,11 @@ def _means(
 def _as_good(levels: Sequence[Mapping[str, Any]], axis: Axis) -> list[alt.Chart]:
     rows = axis.spans([row["level"] for row in levels if row["as_good"]])
     shade = chart_of(rows).mark_rect(opacity=0.14, color=GREEN)
-    ends = {"x2": "x2:Q"} if axis.is_numeric else {}
+    ends = {"x2": alt.X2("x2:Q")} if axis.is_numeric else {}
     top_to_bottom = {"y": alt.value(0), "y2": alt.value(_HEIGHT)}
-    encoded = shade.encode(x=axis.x(), description="tip:N", **ends, **top_to_bottom)
+    encoded = shade.encode(
+        x=axis.x(), description=alt.Description("tip:N"), **ends, **top_to_bottom
+    )
     return [encoded] if rows else []
 
 
@@ -145,11 +147,11 @@ def _default(
     if place is None or (value is None and not marked):
         return []
     base = chart_of([{"x": place, "text": "default"}]).encode(x=axis.x())
-    ink = alt.value("currentColor")
+    ink = alt.ColorValue("currentColor")
     return [
         base.mark_rule(strokeDash=[4, 3], opacity=0.6).encode(color=ink),
         base.mark_text(align="left", dx=4, dy=4, baseline="top", fontSize=11).encode(
-            y=alt.value(0), text="text:N"
+            y=alt.value(0), text=alt.Text("text:N")
         ),
     ]
 

@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from provrunner.report.escape import html_text
 
-__all__ = ["Content", "Markup", "Section", "details", "element", "join", "region", "table"]
+__all__ = [
+    "Content",
+    "Markup",
+    "Section",
+    "details",
+    "element",
+    "figure",
+    "join",
+    "region",
+    "table",
+]
 
 _VOID = frozenset({"br", "img", "input", "link", "meta"})
 
@@ -88,6 +98,14 @@ def details(summary: str, *content: Content) -> Markup:
     if not join(content):
         return Markup("")
     return element("details", element("summary", summary), *content)
+
+
+def figure(key: str, charts: Mapping[str, Markup]) -> Markup:
+    """Write a chart by its key with a place to scroll in; nothing where there is none."""
+    chart = charts.get(key)
+    if not chart:
+        return Markup("")
+    return element("figure", region("Chart", chart, class_="scroll chart"), id=f"figure-{key}")
 
 
 def table(

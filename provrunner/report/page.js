@@ -7,19 +7,18 @@
   const heads = [...table.tHead.rows[0].cells];
   const filter = document.getElementById("filter");
   const shown = document.getElementById("shown");
-  const key = (row, column) => {
-    const cell = row.cells[column];
-    return cell.dataset.v === undefined ? cell.textContent : Number(cell.dataset.v);
-  };
+  const names = heads.map((head) => head.textContent.toLowerCase());
+  const number = (cell) => (cell.dataset.v === undefined ? null : Number(cell.dataset.v));
+  const key = (row, column) => number(row.cells[column]) ?? row.cells[column].textContent;
   const compare = (a, b) => {
     const texts = [typeof a === "string", typeof b === "string"];
     if (texts[0] !== texts[1]) return texts[0] ? 1 : -1;
     return texts[0] ? a.localeCompare(b) : a - b;
   };
   heads.forEach((head, column) => {
-    head.firstElementChild.addEventListener("click", () => {
+    head.querySelector("button")?.addEventListener("click", () => {
       const down = head.getAttribute("aria-sort") === "ascending";
-      heads.forEach((other) => other.setAttribute("aria-sort", "none"));
+      for (const other of heads) if (other.ariaSort) other.setAttribute("aria-sort", "none");
       head.setAttribute("aria-sort", down ? "descending" : "ascending");
       const known = rows.filter((row) => row.cells[column].dataset.v !== undefined);
       const rest = rows.filter((row) => row.cells[column].dataset.v === undefined);
@@ -29,15 +28,115 @@
       body.append(...known, ...rest);
     });
   });
-  filter.addEventListener("input", () => {
-    const words = filter.value.toLowerCase().split(/\s+/).filter(Boolean);
-    let count = 0;
-    for (const row of rows) {
-      const text = [...row.cells].map((cell) => cell.textContent.toLowerCase());
-      row.hidden = !words.every((word) => text.some((cell) => cell.includes(word)));
-      count += row.hidden ? 0 : 1;
-    }
-    shown.textContent = count === 1 ? "1 run" : `${count} runs`;
+
+  /* A word is looked for in every cell, a comparison such as lr<0.1 in the column it names. */
+  const columnOf = (name) => {
+    const whole = names.indexOf(name);
+    return whole >= 0 ? whole : names.findIndex((one) => one.endsWith(`.${name}`));
+  };
+  const testOf = (word) => {
+    const [, name, sign, wanted] = word.match(/^(.+?)(<=|>=|!=|<|>|=)(.+)$/) || [];
+    const column = name === undefined ? -1 : columnOf(name);
+    if (column < 0)
+      return (row) => [...row.cells].some((cell) => cell.textContent.toLowerCase().includes(word));
+    return (row) => {
+      const cell = row.cells[column];
+      const [value, limit] = [number(cell), Number(wanted)];
+      if (value === null || Number.isNaN(limit)) {
+        const same = cell.textContent.toLowerCase().startsWith(wanted);
+        return sign === "=" ? same : sign === "!=" ? !same : false;
+      }
+      return {
+        "<": value < limit, ">": value > limit, "<=": value <= limit, ">=": value >= limit,
+        "=": value === limit, "!=": value !== limit,
+      }[sign];
+    };
+  };
+  const lines = [...document.querySelectorAll("#figure-lines path")].flatMap((path) => {
+    const told = path.querySelector("title")?.textContent.match(/^run (\d+):/);
+    return told ? [[`run-${told[1]}`, path]] : [];
   });
-  filter.closest("p").hidden = false;
+  const sift = () => {
+    const tests = filter.value.toLowerCase().split(/\s+/).filter(Boolean).map(testOf);
+    const kept = new Set();
+    for (const row of rows) {
+      row.hidden = !tests.every((test) => test(row));
+      if (!row.hidden) kept.add(row.cells[0].id);
+    }
+    for (const [run, path] of lines) path.classList.toggle("out", !kept.has(run));
+    shown.textContent = kept.size === 1 ? "1 run" : `${kept.size} runs`;
+  };
+  filter.addEventListener("input", sift);
+  document.addEventListener("click", (event) => {
+    const link = event.target.closest?.("a[href^='#run-']");
+    const row = link && document.getElementById(link.hash.slice(1))?.parentElement;
+    if (!row?.hidden) return;
+    filter.value = "";
+    sift();
+  });
+  if (document.getElementById("graph-data"))
+    for (const row of rows) {
+      const button = document.createElement("button");
+      button.type = "button";
+      button.textContent = "lineage";
+      button.addEventListener("click", () => document.dispatchEvent(
+        new CustomEvent("open-run", { detail: Number(row.cells[0].dataset.v) })));
+      row.lastElementChild.append(button);
+    }
+  filter.closest("div").hidden = false;
+})();
+(() => {
+  const SCALE = 3;
+  const save = (name, address) => {
+    const link = document.createElement("a");
+    link.download = name;
+    link.href = address;
+    link.click();
+    setTimeout(() => URL.revokeObjectURL(link.href), 1e4);
+  };
+  /* A copy that stands alone: black ink, white paper, the size it was drawn in. */
+  const alone = (picture) => {
+    const copy = picture.cloneNode(true);
+    const [, , width, height] = picture.getAttribute("viewBox").split(/\s+/).map(Number);
+    const paper = document.createElementNS(picture.namespaceURI, "rect");
+    for (const [name, value] of [["width", width], ["height", height], ["fill", "#fff"]])
+      paper.setAttribute(name, value);
+    copy.prepend(paper);
+    copy.setAttribute("width", width);
+    copy.setAttribute("height", height);
+    copy.setAttribute("color", "#111");
+    return [new XMLSerializer().serializeToString(copy), width, height];
+  };
+  const asPng = (text, width, height, done) => {
+    const image = new Image();
+    image.addEventListener("load", () => {
+      const canvas = document.createElement("canvas");
+      [canvas.width, canvas.height] = [width * SCALE, height * SCALE];
+      canvas.getContext("2d").drawImage(image, 0, 0, canvas.width, canvas.height);
+      canvas.toBlob(done);
+    });
+    image.src = `data:image/svg+xml;charset=utf-8,${encodeURIComponent(text)}`;
+  };
+  for (const figure of document.querySelectorAll("figure[id^='figure-']")) {
+    const picture = figure.querySelector("svg");
+    const stem = `${document.title.split(":")[0].replace(/[^\w.-]+/g, "_")}-${figure.id.slice(7)}`;
+    const tools = document.createElement("p");
+    tools.className = "save";
+    tools.append("Save as");
+    const offer = (kind, act) => {
+      const button = document.createElement("button");
+      button.type = "button";
+      button.textContent = kind;
+      button.setAttribute("aria-label", `Save ${picture.getAttribute("aria-label")} as ${kind}`);
+      button.addEventListener("click", act);
+      tools.append(button);
+    };
+    offer("SVG", () => {
+      const blob = new Blob([alone(picture)[0]], { type: "image/svg+xml" });
+      save(`${stem}.svg`, URL.createObjectURL(blob));
+    });
+    offer("PNG", () => asPng(...alone(picture), (blob) =>
+      save(`${stem}.png`, URL.createObjectURL(blob))));
+    figure.append(tools);
+  }
 })();

@@ -42,21 +42,23 @@ def importance(summary: Mapping[str, Any], width: int = WIDE) -> Drawing | None:
     rows = [_component_row(item, names) for item in components]
     base = chart_of(rows).encode(
         y=alt.Y("name:N", sort=[row["name"] for row in rows], title=None),
-        description="tip:N",
+        description=alt.Description("tip:N"),
     )
     shares = alt.X("share:Q", title="share of variance").scale(domain=[0, 1])
     shares = shares.axis(values=[0, 0.2, 0.4, 0.6, 0.8, 1], format=".3~g")
     bars = base.mark_bar(height=16).encode(x=shares, color=alt.Color("fill:N", scale=None))
     limits = base.mark_rule(strokeWidth=1.5).encode(
-        x="low:Q", x2="high:Q", color=alt.value("currentColor")
+        x=alt.X("low:Q"), x2=alt.X2("high:Q"), color=alt.ColorValue("currentColor")
     )
     ends = [
         base.mark_tick(thickness=1.5, height=8).encode(
-            x=f"{end}:Q", color=alt.value("currentColor")
+            x=alt.X(f"{end}:Q"), color=alt.ColorValue("currentColor")
         )
         for end in ("low", "high")
     ]
-    figures = base.mark_text(align="left").encode(x=alt.value(width + 10), text="figure:N")
+    figures = base.mark_text(align="left").encode(
+        x=alt.value(width + 10), text=alt.Text("figure:N")
+    )
     return alt.layer(bars, limits, *ends, figures).properties(
         width=width,
         height=alt.Step(30),
@@ -83,7 +85,7 @@ def interaction(summary: Mapping[str, Any], a: str, b: str) -> Drawing | None:
     base = chart_of(rows).encode(
         x=alt.X("level_a:N", title=visible(a), sort=_levels(cells, "level_a")).axis(labelAngle=0),
         y=alt.Y("level_b:N", title=visible(b), sort=_levels(cells, "level_b")),
-        description="tip:N",
+        description=alt.Description("tip:N"),
     )
     colours = alt.Scale(scheme="blueorange", domain=[-reach, reach], domainMid=0)
     fields = base.mark_rect().encode(
@@ -91,7 +93,7 @@ def interaction(summary: Mapping[str, Any], a: str, b: str) -> Drawing | None:
             orient="bottom", gradientLength=180, format=".3~g"
         )
     )
-    means = base.mark_text().encode(text="mean:N", color=alt.Color("ink:N", scale=None))
+    means = base.mark_text().encode(text=alt.Text("mean:N"), color=alt.Color("ink:N", scale=None))
     names = short_names(item["name"] for item in summary["parameters"])
     layers: alt.LayerChart = alt.layer(fields, means).resolve_scale(color="independent")
     return layers.properties(
@@ -133,9 +135,9 @@ def seed_noise(summary: Mapping[str, Any], runs: pa.Table, width: int = WIDE) ->
     y = alt.Y("trial:N", title=None, sort=[row["trial"] for row in means])
     over = chart_of(means).encode(y=y)
     band = over.mark_bar(height=14, opacity=0.3, color=GREY).encode(
-        x=alt.X("low:Q").scale(scale), x2="high:Q"
+        x=alt.X("low:Q").scale(scale), x2=alt.X2("high:Q")
     )
-    ticks = over.mark_tick(thickness=2, height=14).encode(x=x, color=alt.value("currentColor"))
+    ticks = over.mark_tick(thickness=2, height=14).encode(x=x, color=alt.ColorValue("currentColor"))
     dots = run_dots(rows).encode(x=x, y=y)
     left = len(known) - len(trials)
     text = "σ is not known." if sigma is None else f"Grey: mean ± σ, σ = {number(sigma, 2)}."

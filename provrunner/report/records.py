@@ -3,24 +3,35 @@
 from __future__ import annotations
 
 import json
-import math
 import shlex
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 import pyarrow as pa
 
 from provrunner.plan import Plan
+from provrunner.report.beyond import failures
 from provrunner.report.escape import visible
 from provrunner.report.explorer import graph_view
-from provrunner.report.markup import Content, Markup, Section, details, element, join, region, table
-from provrunner.report.numbers import count, decimals, duration, number
+from provrunner.report.figures import Figures
+from provrunner.report.markup import (
+    Content,
+    Markup,
+    Section,
+    details,
+    element,
+    figure,
+    join,
+    region,
+    table,
+)
+from provrunner.report.questions import questions
+from provrunner.report.runs_table import runs_table
 from provrunner.report.svg import inline_svg
-from provrunner.report.wording import flag_text, run_label, value_text
+from provrunner.report.wording import flag_text, value_text
 
 __all__ = ["records"]
 
-_ROWS = 2000
 _RUN_FACTS = {
     "commit": "commit",
     "uncommitted changes": "dirty",
@@ -41,100 +52,26 @@ def records(
     plan: Plan,
     tables: Mapping[str, pa.Table],
     *,
+    figures: Figures,
+    configs: Collection[str],
     pictures: Mapping[str, bytes | str],
     links: Mapping[str, str],
     view: Mapping[str, object] | None = None,
 ) -> Iterator[Section]:
     """Give the sections in their order; one that has nothing to say has no body."""
     drawn = [_picture(label, drawing, i) for i, (label, drawing) in enumerate(pictures.items())]
-    yield Section("runs", "Runs", "Runs", _runs(plan, tables["runs"]))
-    yield Section("failures", "Not finished", "Runs that did not finish", _failures(summary))
-    yield Section("design", "Design", "Design and limits", _design(summary, plan))
+    every = runs_table(plan, tables["runs"], tables.get("epochs"), configs)
+    yield Section("runs", "Runs", "Runs", join([figure("lines", figures), every]))
+    yield failures(summary, figures)
+    yield Section("design", "Design", "Design and limits", _design(summary, plan, figures))
     opened = graph_view(view, (summary.get("best") or {}).get("run"))
     yield Section("provenance", "Provenance", "Where it comes from", join([opened, *drawn]))
     yield Section("facts", "Environment", "Code, data and environment", _facts(tables))
+    yield Section("questions", "Questions", "What else to ask", _questions())
     yield Section("repeat", "Repeat", "Repeat it", _repeat(summary, plan, links))
 
 
-def _runs(plan: Plan, runs: pa.Table) -> Markup:
-    swept = [axis.name for axis in plan.hyperparameters if axis.name in runs.column_names]
-    rows = sorted(runs.to_pylist(), key=lambda row: row["run"])
-    head = ["run", "status", plan.objective.metric, "epoch", *swept, "seed", "time"]
-    names = [
-        element("th", element("button", name, type="button"), scope="col", aria_sort="none")
-        for name in head
-    ]
-    places = decimals(row["objective"] for row in rows)
-    body = [_run_row(row, swept, places) for row in rows[:_ROWS]]
-    left = len(rows) - _ROWS
-    search = element(
-        "label", "Filter ",
-        element("input", type="search", id="filter", autocomplete="off"),
-    )  # fmt: skip
-    shown = element("output", count(len(body), "run"), id="shown", for_="filter")
-    grid = element(
-        "table", element("caption", "All runs", class_="unseen"),
-        element("thead", element("tr", *names)), element("tbody", *body), id="all-runs",
-    )  # fmt: skip
-    return join(
-        [
-            element("p", search, " ", shown, class_="tools", hidden=True),
-            region("All runs", grid, class_="scroll tall"),
-            element("p", f"{count(left, 'more run')} in tables/runs.parquet.")
-            if left > 0
-            else None,
-        ]
-    )
-
-
-def _run_row(row: Mapping[str, Any], swept: Sequence[str], places: int) -> Markup:
-    status = element("span", row["status"], class_=f"status {_status_class(row['status'])}")
-    reason = element("small", f" {visible(row['reason'])}") if row["reason"] else None
-    cells: list[tuple[Content, Any]] = [
-        (join([status, reason]), None),
-        (_objective(row["objective"], places), row["objective"]),
-        (
-            "" if row["objective_epoch"] is None else str(row["objective_epoch"]),
-            row["objective_epoch"],
-        ),
-        *((value_text(row[name]), row[name]) for name in swept),
-        ("" if row["seed"] is None else str(row["seed"]), row["seed"]),
-        (duration(row["duration_s"]), row["duration_s"]),
-    ]
-    first = element("th", row["run_id"], scope="row", data_v=str(row["run"]))
-    return element("tr", first, *(_cell(content, value) for content, value in cells))
-
-
-def _objective(value: float | None, places: int) -> str:
-    """Write an objective with its column's decimals, unless it is out of the column's size."""
-    fits = value is not None and abs(value) < 1e7 and abs(value) >= 10.0**-places
-    return f"{value:.{places}f}" if fits else number(value, 4)
-
-
-def _cell(content: Content, value: Any) -> Markup:
-    numeric = (
-        isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-    )
-    if numeric or content == "":
-        return element("td", content, class_="n", data_v=repr(value) if numeric else None)
-    return element("td", content)
-
-
-def _status_class(status: str) -> str:
-    return {"finished": "good", "pruned": "calm", "planned": "calm", "running": "calm"}.get(
-        status, "bad"
-    )
-
-
-def _failures(summary: Mapping[str, Any]) -> Markup:
-    lines = [
-        element("li", element("code", item["run_id"]), f" {item['status']}: {run_label(item)}")
-        for item in summary["failures"][:_ROWS]
-    ]
-    return element("ul", *lines) if lines else Markup("")
-
-
-def _design(summary: Mapping[str, Any], plan: Plan) -> Markup:
+def _design(summary: Mapping[str, Any], plan: Plan, figures: Figures) -> Markup:
     advice = summary.get("advice")
     lines = [
         summary["sweep"]["design_text"],
@@ -152,7 +89,8 @@ def _design(summary: Mapping[str, Any], plan: Plan) -> Markup:
         for axis in plan.hyperparameters
     ]
     items = element("ul", *(element("li", line) for line in lines if line))
-    return join([items, table("Axes", ("axis", "values", "scale", "default"), rows)])
+    axes = table("Axes", ("axis", "values", "scale", "default"), rows)
+    return join([items, figure("design", figures), axes])
 
 
 def _picture(label: str, picture: bytes | str, position: int) -> Markup:
@@ -242,6 +180,18 @@ def _distinct(table_: pa.Table, column: str) -> list[str]:
     values = list(dict.fromkeys(value for value in table_[column].to_pylist() if value is not None))
     more = [f"and {len(values) - 5} more"] if len(values) > 5 else []
     return [*(value_text(value)[:24] for value in values[:5]), *more]
+
+
+def _questions() -> Markup:
+    """List the questions that have a name, each with the command that answers it."""
+    rows = [
+        (question.text, element("code", f"provrunner ask {question.name}"))
+        for question in questions()
+    ]
+    return details(
+        f"{len(rows)} questions with an answer in the logs",
+        table("Questions", ("question", "command"), rows),
+    )
 
 
 def _repeat(summary: Mapping[str, Any], plan: Plan, links: Mapping[str, str]) -> Markup:

@@ -5,12 +5,28 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-__all__ = ["BLUE", "CONFIG", "DARK", "GREEN", "GREY", "PALE", "RAMP", "VERMILION", "ramp"]
+__all__ = [
+    "BLUE",
+    "CONFIG",
+    "DARK",
+    "GREEN",
+    "GREY",
+    "KINDS",
+    "LIGHT_GREY",
+    "PALE",
+    "RAMP",
+    "VERMILION",
+    "ramp",
+]
 
 BLUE, GREEN, VERMILION = "#0072B2", "#009E73", "#D55E00"
 """Okabe and Ito's colours, told apart with any colour vision."""
-PALE, GREY = "#B5D3E7", "#8C8C8C"
-"""What is not significant, and what seeds alone explain."""
+PALE, GREY, LIGHT_GREY = "#B5D3E7", "#8C8C8C", "#C9C9C9"
+"""What is not significant, what seeds alone explain, and what is not resolved."""
+
+_PURPLE, _ORANGE = "#AA4499", "#E69F00"
+KINDS = (BLUE, _ORANGE, GREEN, _PURPLE, VERMILION)
+"""Things side by side that have no order."""
 
 RAMP = ("#440154", "#46307E", "#3B528B", "#2C728E", "#21918C", "#28AE80", "#5EC962", "#ADDC30")
 """Viridis from its dark end, eight steps for ordered levels."""
@@ -23,6 +39,8 @@ DARK: Mapping[str, str] = {
     PALE: "#35617F",
     VERMILION: "#FF8F45",
     GREEN: "#3CC79B",
+    _PURPLE: "#D78FCB",
+    LIGHT_GREY: "#5C5C5C",
     **dict(zip(RAMP, _DARK_RAMP, strict=True)),
 }
 """What each of these colours becomes on dark paper."""

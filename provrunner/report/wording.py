@@ -107,7 +107,23 @@ def with_ordered_values(summary: Mapping[str, Any]) -> dict[str, Any]:
     if best and best.get("runner_up"):
         best["runner_up"] = ordered(best["runner_up"])
     lists = {key: [ordered(row) for row in summary[key]] for key in ("trials", "failures")}
-    return {**summary, **lists, "best": best}
+    fronts = {
+        key: {**found, "front": [ordered(row) for row in found["front"]]}
+        for key in ("cost", "objectives")
+        if (found := summary.get(key))
+    }
+    return {**summary, **lists, **fronts, "best": best, **_ordered_points(summary, rank)}
+
+
+def _ordered_points(summary: Mapping[str, Any], rank: Mapping[str, int]) -> dict[str, Any]:
+    found = summary.get("next_points")
+    if not found:
+        return {}
+    points = [
+        {name: point[name] for name in sorted(point, key=lambda name: rank.get(name, len(rank)))}
+        for point in found["points"]
+    ]
+    return {"next_points": {**found, "points": points}}
 
 
 def component_name(

@@ -1,44 +1,55 @@
+"""The page as a browser shows it: one Chromium for all tests here, driven by its own protocol."""
+
 import importlib.util
 import re
-import shutil
-import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from benchmarks.browser import Browser, find_chromium
 from provrunner.graph import BASE_IRI, Graph, build_view
 from provrunner.graph.statements import Statements
 from provrunner.report.html import build_page
+from provrunner.report.results import build_study, objective_by_epoch, trials_table
+from provrunner.sensitivity import build_summary
 
-pytestmark = pytest.mark.skipif(shutil.which("chromium") is None, reason="chromium is not on PATH")
+pytestmark = pytest.mark.skipif(find_chromium() is None, reason="no Chromium is on PATH")
 
-FLAGS = (
-    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-    "--disable-background-networking", "--disable-component-update", "--disable-sync",
-    "--enable-logging=stderr", "--hide-scrollbars",
-)  # fmt: skip
 HOSTILE = (
     "\"'><img src=x onerror=\"document.title='owned'\"><script>document.title='owned'</script>"
+    "</style></script></title>\u202e\u2066{{7*7}}${7*7}" + "w" * 4096
 )
+SMALL, LARGE = 390, 1280
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with Browser() as browser:
+        yield browser
 
 
 @pytest.fixture(scope="module")
 def page() -> str:
+    data = report_data()
+    points, plan = data.sweep_points(), data.sweep_plan()
+    runs, epochs = data.runs_table(points), data.epochs_table(points)
+    study, course = build_study(plan), objective_by_epoch(epochs, "val/loss")
+    summary = build_summary(trials_table(plan, runs), study, epochs=course).to_dict()
+    summary["verdicts"].append(HOSTILE)
+    summary["failures"][0]["reason"] = HOSTILE
+    tables = {"runs": runs, "epochs": epochs, **data.fact_tables()}
+    return build_page(summary=summary, plan=plan, tables=tables, view=build_view(small_graph()))
+
+
+def report_data() -> Any:
     path = Path(__file__).parents[1] / "report" / "conftest.py"
     spec = importlib.util.spec_from_file_location("report_data", path)
     assert spec is not None
     assert spec.loader is not None
     data = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(data)
-    summary, points = data.sweep_summary(), data.sweep_points()
-    summary["verdicts"].append(HOSTILE)
-    summary["failures"][0]["reason"] = HOSTILE
-    tables = {
-        "runs": data.runs_table(points), "epochs": data.epochs_table(points), **data.fact_tables(),
-    }  # fmt: skip
-    return build_page(
-        summary=summary, plan=data.sweep_plan(), tables=tables, view=build_view(small_graph())
-    )
+    return data
 
 
 def small_graph() -> Graph:
@@ -59,57 +70,186 @@ def small_graph() -> Graph:
     return s.to_graph(BASE_IRI)
 
 
-def browse(page: str, folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
-    path = folder / "report.html"
+@pytest.fixture
+def opened(browser, page, tmp_path):
+    """The page as it is first seen, on a large screen."""
+    path = tmp_path / "report.html"
     path.write_text(page, encoding="utf-8")
-    command = ["chromium", *FLAGS, f"--user-data-dir={folder / 'profile'}", *options, path.as_uri()]
-    return subprocess.run(command, capture_output=True, text=True, check=True, timeout=120)
+    browser.look(LARGE, 900)
+    browser.open(path)
+    return browser
 
 
-def with_script(page: str, script: str) -> str:
-    """Add a script of the test's own, which the page's policy would refuse."""
-    open_page = re.sub(r'<meta http-equiv="Content-Security-Policy"[^>]*>', "", page)
-    return open_page.replace("</body>", f"<script>{script}</script></body>")
+def type_filter(browser: Browser, words: str) -> str:
+    return browser.run(
+        f"""(() => {{ const filter = document.getElementById("filter");
+        filter.value = {words!r}; filter.dispatchEvent(new Event("input"));
+        return document.getElementById("shown").textContent; }})()"""
+    )
 
 
-def test_the_page_works_under_its_own_policy(page, tmp_path):
-    seen = browse(page, tmp_path, "--dump-dom")
-    assert '<p class="tools">' in seen.stdout
-    assert "Content Security Policy" not in seen.stderr
-    assert "Refused" not in seen.stderr
-    assert "Uncaught" not in seen.stderr
+def test_the_page_asks_for_nothing_but_itself_and_complains_of_nothing(opened):
+    assert len(opened.requests) == 1
+    assert opened.requests[0].startswith("file://")
+    assert opened.complaints == []
+    assert opened.run("document.querySelectorAll('.tools[hidden]').length") == 0
 
 
-def test_escaping_holds_even_without_the_policy(page, tmp_path):
-    seen = browse(with_script(page, ""), tmp_path, "--dump-dom")
-    assert "<title>lr_grid: sweep report</title>" in seen.stdout
-    assert "<img" not in seen.stdout
+def test_every_chart_is_drawn(opened):
+    seen = opened.run(
+        """[...document.querySelectorAll("figure[id^=figure-]")].map((figure) => {
+        const box = [...figure.querySelectorAll("svg")].map((one) => one.getBoundingClientRect())
+          .find((one) => one.width > 0);
+        return [figure.id.slice(7), box.width > 200 && box.height > 80]; })"""
+    )
+    expected = {
+        "importance", "better-half", "marginal0", "marginal1", "pair0", "curves", "course", "noise",
+        "cost", "lines", "failure0", "failure1", "design", "precision",
+    }  # fmt: skip
+    assert {name for name, is_drawn in seen if is_drawn} == expected
 
 
-def test_a_click_sorts_and_the_filter_filters(page, tmp_path):
-    script = """
-      const button = document.querySelectorAll("#all-runs th button")[2];
-      button.click(); const low = document.querySelector("#all-runs tbody td[data-v]").textContent;
-      button.click(); const high = document.querySelector("#all-runs tbody td[data-v]").textContent;
-      const filter = document.getElementById("filter");
-      filter.value = "diverged 0.1"; filter.dispatchEvent(new Event("input"));
-      document.title = [low, high, document.getElementById("shown").textContent,
-        button.parentElement.getAttribute("aria-sort")].join(" | ");
-    """
-    seen = browse(with_script(page, script), tmp_path, "--dump-dom")
-    assert "<title>0.0960 | 0.5500 | 1 run | descending</title>" in seen.stdout
+def test_hostile_names_stay_text_even_without_the_policy(browser, page, tmp_path):
+    path = tmp_path / "open.html"
+    path.write_text(
+        re.sub(r'<meta http-equiv="Content-Security-Policy"[^>]*>', "", page), encoding="utf-8"
+    )
+    browser.open(path)
+    assert browser.run("document.title") == "lr_grid: sweep report"
+    assert browser.run("document.images.length") == 0
+    assert "onerror" in browser.run("document.querySelector('.verdicts').textContent")
+    assert "\u202e" not in browser.run("document.body.textContent")
+    assert browser.complaints == []
 
 
-@pytest.mark.parametrize("width", [390, 1280])
-def test_the_page_never_scrolls_sideways_as_a_whole(page, tmp_path, width):
-    script = "document.title = document.documentElement.scrollWidth <= innerWidth"
-    sized = with_script(page, script)
-    seen = browse(sized, tmp_path, f"--window-size={width},900", "--dump-dom")
-    assert "<title>true</title>" in seen.stdout
+def test_a_click_sorts_up_and_down(opened):
+    script = """(() => { const button = document.querySelectorAll("#all-runs th button")[2];
+      const first = () => document.querySelector("#all-runs tbody td[data-v]").textContent;
+      button.click(); const low = first(); button.click();
+      return [low, first(), button.parentElement.getAttribute("aria-sort")]; })()"""
+    assert opened.run(script) == ["0.0960", "0.5500", "descending"]
 
 
-def test_graph_opens_a_run_and_shows_what_came_of_a_box(page, tmp_path):
-    script = """
+@pytest.mark.parametrize(
+    ("words", "shown"),
+    [
+        ("", "30 runs"),
+        ("diverged 0.1", "1 run"),
+        ("optimizer.lr<0.01", "12 runs"),
+        ("lr>=0.01 width=16", "9 runs"),
+        ("status=diverged", "1 run"),
+        ("status!=finished seed=2", "1 run"),
+        ("val/loss<=0.096", "1 run"),
+        ("nosuch<3", "0 runs"),
+    ],
+)
+def test_the_filter_takes_words_and_comparisons(opened, words, shown):
+    assert type_filter(opened, words) == shown
+    lines = "document.querySelectorAll('#figure-lines .large path:not(.out) > title').length"
+    assert opened.run(lines) == int(shown.split()[0])
+
+
+def test_a_link_to_a_run_shows_the_row_that_the_filter_hides(opened):
+    type_filter(opened, "diverged")
+    script = """(() => { const link = document.querySelector(".key a"); link.click();
+      return document.querySelector(link.hash).parentElement.hidden; })()"""
+    assert opened.run(script) is False
+
+
+def test_a_run_opens_its_lineage(opened):
+    script = """(() => { document.querySelectorAll("#all-runs .ways button")[4].click();
+      return document.querySelector("#graph-told h3").textContent; })()"""
+    assert opened.run(script) == "run 0004-abc"
+
+
+def test_a_chart_is_saved_as_a_picture_of_its_own(opened):
+    script = """new Promise((done) => {
+      URL.createObjectURL = (blob) => {
+        blob.text().then((text) => done([blob.type, text])); return ""; };
+      HTMLAnchorElement.prototype.click = () => {};
+      document.querySelector("#figure-importance .save button").click(); })"""
+    kind, text = opened.run(script)
+    assert kind == "image/svg+xml"
+    assert text.startswith('<svg xmlns="http://www.w3.org/2000/svg"')
+    assert "optimizer.lr" in text
+    script = script.replace(".save button", ".save button:last-of-type")
+    assert opened.run(script)[0] == "image/png"
+
+
+def test_the_keyboard_reaches_and_works_the_controls(opened):
+    for _ in range(80):
+        opened.press("Tab")
+        if opened.run("document.activeElement.id") == "filter":
+            break
+    for key in "lr=0.03":
+        opened.press(key)
+    assert opened.run("document.getElementById('shown').textContent") == "6 runs"
+    outline = "getComputedStyle(document.activeElement).outlineStyle"
+    assert opened.run(outline) == "solid"
+    opened.press("Tab")
+    opened.press("Tab")
+    assert opened.run("document.activeElement.textContent") == "run"
+    opened.press("Enter")
+    sorted_ = "document.querySelector('#all-runs th').getAttribute('aria-sort')"
+    assert opened.run(sorted_) == "ascending"
+
+
+@pytest.mark.parametrize("width", [320, SMALL, 768, LARGE])
+def test_the_page_never_scrolls_sideways_as_a_whole(opened, width):
+    opened.look(width, 900)
+    assert opened.run("document.documentElement.scrollWidth") <= width
+
+
+def test_print_hides_the_controls_and_shows_every_run(opened):
+    opened.look(LARGE, 900, media="print")
+    hidden = """[...document.querySelectorAll("nav, .tools, .save, .ways button, #graph-view")]
+      .every((one) => one.getBoundingClientRect().height === 0)"""
+    assert opened.run(hidden) is True
+    whole = """(() => { const box = document.querySelector(".tall");
+      return box.scrollHeight <= box.clientHeight + 1; })()"""
+    assert opened.run(whole) is True
+
+
+CONTRAST = """(() => {
+  const parts = (colour) => colour.match(/[\\d.]+/g).map(Number);
+  const light = (colour) => { const [r, g, b] = parts(colour).map((part) => { const x = part / 255;
+    return x <= 0.04045 ? x / 12.92 : ((x + 0.055) / 1.055) ** 2.4; });
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b; };
+  const ground = (one) => { for (let at = one; at; at = at.parentElement) {
+    const colour = getComputedStyle(at).backgroundColor;
+    if ((parts(colour)[3] ?? 1) === 1) return colour; } return "rgb(255, 255, 255)"; };
+  const told = [...document.querySelectorAll("h1,h2,p,li,dt,dd,small,th,td,a,summary,button")]
+    .filter((one) => one.getBoundingClientRect().height > 0 && !one.closest(".paper"));
+  return Math.min(...told.map((one) => { const pair = [light(getComputedStyle(one).color),
+    light(ground(one))].sort((a, b) => b - a); return (pair[0] + 0.05) / (pair[1] + 0.05); }));
+})()"""
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_all_text_keeps_a_contrast_of_four_and_a_half(opened, scheme):
+    opened.look(LARGE, 900, scheme=scheme)
+    assert opened.run(CONTRAST) >= 4.5
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_marks_of_charts_stand_out_from_the_paper(opened, scheme):
+    opened.look(LARGE, 900, scheme=scheme)
+    fills = """(() => { const light = (colour) => { const [r, g, b] = colour.match(/[\\d.]+/g)
+        .map((part) => { const x = part / 255;
+          return x <= 0.04045 ? x / 12.92 : ((x + 0.055) / 1.055) ** 2.4; });
+        return 0.2126 * r + 0.7152 * g + 0.0722 * b; };
+      const paper = light(getComputedStyle(document.querySelector("section")).backgroundColor);
+      return [...document.querySelectorAll(".chart .large [fill='#0072B2'], "
+          + ".chart .large [fill='#D55E00'], .chart .large [fill='#009E73']")].map((one) => {
+        const pair = [light(getComputedStyle(one).fill), paper].sort((a, b) => b - a);
+        return (pair[0] + 0.05) / (pair[1] + 0.05); }); })()"""
+    found = opened.run(fills)
+    assert len(found) > 20
+    assert min(found) >= 3.0
+
+
+def test_graph_opens_a_run_and_shows_what_came_of_a_box(opened):
+    script = """(() => {
       const box = (words) => [...document.querySelectorAll("#graph-picture .box")]
         .find((one) => one.getAttribute("aria-label").startsWith(words));
       const click = (element) => element.dispatchEvent(new MouseEvent("click", {bubbles: true}));
@@ -124,21 +264,19 @@ def test_graph_opens_a_run_and_shows_what_came_of_a_box(page, tmp_path):
       const open = document.querySelectorAll("#graph-picture .box").length;
       click(box("run 0004"));
       press("close");
-      document.title = [dim, file, open, document.querySelectorAll(".box").length].join(" | ");
-    """
-    seen = browse(with_script(page, script), tmp_path, "--dump-dom")
+      return [dim, file, open, document.querySelectorAll(".box").length];
+    })()"""
     path = "runs/0004-abc/checkpoints/epoch%3D1.ckpt"
-    assert f"<title>1 | {path} | 5 | 3</title>" in seen.stdout
+    assert opened.run(script) == [1, path, 5, 3]
 
 
-def test_graph_finds_a_checkpoint_by_its_run(page, tmp_path):
-    script = """
+def test_graph_finds_a_checkpoint_by_its_run(opened):
+    script = """(() => {
       const find = document.getElementById("graph-find");
       find.value = "checkpoint 0005"; find.dispatchEvent(new Event("input"));
       const found = document.querySelectorAll("#graph-found button");
       found[0].click();
-      document.title = [found.length, document.querySelector("#graph-told h3").textContent,
-        document.querySelectorAll(".box.up").length].join(" | ");
-    """
-    seen = browse(with_script(page, script), tmp_path, "--dump-dom")
-    assert "<title>1 | checkpoint | 3</title>" in seen.stdout
+      return [found.length, document.querySelector("#graph-told h3").textContent,
+        document.querySelectorAll(".box.up").length];
+    })()"""
+    assert opened.run(script) == [1, "checkpoint", 3]
