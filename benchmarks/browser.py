@@ -99,7 +99,7 @@ class Browser:
 
     def press(self, key: str) -> None:
         """Press a key: a name such as Tab, or a character to type."""
-        code, text = _KEYS[key] if key in _KEYS else (ord(key.upper()), key)
+        code, text = _KEYS.get(key, (0, key))
         told: dict[str, Any] = {"key": key, "windowsVirtualKeyCode": code}
         if text:
             told["text"] = text

@@ -28,6 +28,7 @@ from provrunner.report.wording import component_name, short_names, value_text, v
 __all__ = ["importance", "interaction", "seed_noise"]
 
 _TRIALS, _DOTS = 40, 25
+_ROOMY = 6
 
 
 def importance(summary: Mapping[str, Any], width: int = WIDE) -> Drawing | None:
@@ -82,8 +83,12 @@ def interaction(summary: Mapping[str, Any], a: str, b: str) -> Drawing | None:
         return None
     reach = max(map(abs, known)) or 1.0
     rows = [_cell_row(row, reach) for row in cells]
+    columns = _levels(cells, "level_a")
+    is_roomy = len(columns) <= _ROOMY
     base = chart_of(rows).encode(
-        x=alt.X("level_a:N", title=visible(a), sort=_levels(cells, "level_a")).axis(labelAngle=0),
+        x=alt.X("level_a:N", title=visible(a), sort=columns).axis(
+            labelAngle=0 if is_roomy else -45
+        ),
         y=alt.Y("level_b:N", title=visible(b), sort=_levels(cells, "level_b")),
         description=alt.Description("tip:N"),
     )
@@ -95,7 +100,9 @@ def interaction(summary: Mapping[str, Any], a: str, b: str) -> Drawing | None:
     )
     means = base.mark_text().encode(text=alt.Text("mean:N"), color=alt.Color("ink:N", scale=None))
     names = short_names(item["name"] for item in summary["parameters"])
-    layers: alt.LayerChart = alt.layer(fields, means).resolve_scale(color="independent")
+    drawn = [fields, means] if is_roomy else [fields]
+    layers: alt.LayerChart = alt.layer(*drawn).resolve_scale(color="independent")
+    figures = f"Figures: mean {visible(summary['sweep']['metric'])}. " if is_roomy else ""
     return layers.properties(
         width=NARROW,
         height=alt.Step(34),
@@ -103,8 +110,7 @@ def interaction(summary: Mapping[str, Any], a: str, b: str) -> Drawing | None:
             f"{visible(names.get(a, a))} × {visible(names.get(b, b))}",
             [
                 *_pair_facts(summary, {a, b}),
-                f"Figures: mean {visible(summary['sweep']['metric'])}. "
-                "Colour: what the pair adds to its two curves.",
+                f"{figures}Colour: what the pair adds to its two curves.",
             ],
             width=NARROW,
         ),
@@ -132,6 +138,7 @@ def seed_noise(summary: Mapping[str, Any], runs: pa.Table, width: int = WIDE) ->
     every = [row["value"] for row in [*rows, *means]]
     scale, _ = value_scale([*every, *(row["low"] for row in means)], "minimize")
     x = alt.X("value:Q", title=visible(summary["sweep"]["metric"])).scale(scale)
+    x = x.axis(tickCount=8 if width == WIDE else 4)
     y = alt.Y("trial:N", title=None, sort=[row["trial"] for row in means])
     over = chart_of(means).encode(y=y)
     band = over.mark_bar(height=14, opacity=0.3, color=GREY).encode(

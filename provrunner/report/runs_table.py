@@ -13,7 +13,7 @@ from provrunner.plan import Plan
 from provrunner.report.axes import value_scale
 from provrunner.report.escape import visible
 from provrunner.report.markup import Content, Markup, element, join, region
-from provrunner.report.numbers import count, decimals, duration, number
+from provrunner.report.numbers import NO_VALUE, count, decimals, duration, number
 from provrunner.report.wording import value_text
 
 __all__ = ["MOST_ROWS", "run_links", "run_name", "runs_table"]
@@ -201,7 +201,7 @@ def _cell(content: Content, value: Any) -> Markup:
     numeric = (
         isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
     )
-    if numeric or content == "":
+    if numeric or content in {"", NO_VALUE}:
         return element("td", content, class_="n", data_v=repr(value) if numeric else None)
     return element("td", content)
 

@@ -68,7 +68,7 @@ def course_names(summary: Mapping[str, Any]) -> dict[str, str]:
 def better_half(summary: Mapping[str, Any], width: int = WIDE) -> Drawing | None:
     """Draw shares among the better half of the runs beside those among all; None without both."""
     half = summary.get("better_half")
-    if not half or not half["components"] or not summary["components"]:
+    if not half or not half["text"] or not summary["components"]:
         return None
     short = short_names(name for item in summary["components"] for name in item["parameters"])
     whole = [{**item, "name": component_name(item, short)} for item in summary["components"]]
@@ -90,7 +90,7 @@ def better_half(summary: Mapping[str, Any], width: int = WIDE) -> Drawing | None
     return alt.layer(*layers).properties(
         width=width,
         height=alt.Step(38),
-        title=title(half.get("text") or "Among the better half", lines, width=width),
+        title=title(half["text"], lines, width=width),
     )
 
 

@@ -109,7 +109,7 @@ def test_every_chart_is_drawn(opened):
     assert {name for name, is_drawn in seen if is_drawn} == expected
 
 
-def test_hostile_names_stay_text_even_without_the_policy(browser, page, tmp_path):
+def test_escaping_holds_even_without_the_policy(browser, page, tmp_path):
     path = tmp_path / "open.html"
     path.write_text(
         re.sub(r'<meta http-equiv="Content-Security-Policy"[^>]*>', "", page), encoding="utf-8"
