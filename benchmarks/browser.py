@@ -13,6 +13,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+
 __all__ = ["Browser", "find_chromium"]
 
 _FLAGS = (
@@ -113,6 +116,25 @@ class Browser:
             told.update(clip={**clip, "scale": 1}, captureBeyondViewport=True)
         path.write_bytes(base64.b64decode(self._call("Page.captureScreenshot", told)["data"]))
         return path
+
+    def read_pixels(self, path: Path) -> npt.NDArray[np.uint8]:
+        """Read a PNG image: (height, width, 3) red, green and blue."""
+        source = base64.b64encode(path.read_bytes()).decode()
+        width, height, data = self.run(
+            f"""new Promise((done) => {{ const image = new Image();
+            image.onload = () => {{ const canvas = document.createElement("canvas");
+              const [w, h] = [canvas.width, canvas.height] = [image.width, image.height];
+              const context = canvas.getContext("2d");
+              context.drawImage(image, 0, 0);
+              const data = context.getImageData(0, 0, w, h).data;
+              let text = "";
+              for (let i = 0; i < data.length; i += 32768)
+                text += String.fromCharCode(...data.subarray(i, i + 32768));
+              done([w, h, btoa(text)]); }};
+            image.src = "data:image/png;base64,{source}"; }})"""
+        )
+        flat = np.frombuffer(base64.b64decode(data), np.uint8)
+        return flat.reshape(height, width, 4)[:, :, :3]
 
     def print(self, path: Path) -> Path:
         """Print the page as a PDF file."""

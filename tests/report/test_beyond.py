@@ -1,10 +1,12 @@
 """What the page says of failures, cost, time and the next runs, from an analysis made for real."""
 
 import re
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from provrunner.report.chart_files import write_charts
 from provrunner.report.figures import list_pictures
 from provrunner.report.frame import render_svg
 from provrunner.report.html import build_page
@@ -165,3 +167,23 @@ def test_the_latex_table_has_every_component_and_no_command_of_a_name(analysed):
     hostile = {**analysed["components"][0], "parameters": ["a_b\\input{x}%"]}
     text = summary_latex({**analysed, "components": [hostile]})
     assert "a\\_b\\textbackslash{}input\\{x\\}\\%" in text
+
+
+def test_every_chart_becomes_an_svg_and_a_png_beside_a_latex_table(
+    analysed, plan, tables, lossy_runs, tmp_path
+):
+    sweep: Any = SimpleNamespace(
+        folder=tmp_path,
+        plan=plan,
+        runs=lossy_runs,
+        sensitivity=lambda: SimpleNamespace(to_dict=lambda: analysed),
+        table=lambda name: tables[name],
+    )
+    written = write_charts(sweep)
+    assert {path.parent for path in written} == {tmp_path / "charts"}
+    stems = {path.stem for path in written if path.suffix == ".svg"}
+    assert stems == {path.stem for path in written if path.suffix == ".png"}
+    assert {"importance", "marginal0", "course", "cost", "lines", "failure0", "design"} <= stems
+    assert written[-1].name == "summary.tex"
+    assert written[0].read_text().startswith("<svg ")
+    assert written[1].read_bytes().startswith(b"\x89PNG")
