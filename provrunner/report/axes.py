@@ -78,7 +78,7 @@ class Axis:
         scale = alt.Scale(type=_scale_type(self.scale), domain=list(self.domain), nice=False)
         few = [float(level) for level in self.levels] if len(self.levels) <= _TICKS else None
         if few is None:
-            return scale, alt.Axis(format=".6~g", grid=False), None
+            return scale, alt.Axis(format=".6~g", grid=False, labelSeparation=6), None
         return scale, alt.Axis(format=".6~g", grid=False, values=few), None
 
     def spans(self, chosen: Sequence[Any]) -> list[dict[str, Any]]:
