@@ -12,6 +12,7 @@ from provrunner.ids import canonical_json, digest
 
 __all__ = [
     "GRANULARITIES",
+    "Extension",
     "Hyperparameter",
     "Imported",
     "Objective",
@@ -27,7 +28,7 @@ GRANULARITIES = ("run", "stage", "epoch", "checkpointed")
 _FORMAT = 1
 _NOT_OF_THE_SPEC = (
     *("sweep_id", "created", "command", "base_iri", "granularity"),
-    *("imported", "origin", "reason"),
+    *("extensions", "imported", "origin", "reason"),
 )
 _SHORTEST_ID = 4
 
@@ -72,10 +73,12 @@ class Hyperparameter:
 
     Attributes:
         name: its configuration path, such as `optimizer.lr`.
-        levels: the values it takes, in the order declared.
+        levels: the values it takes, in the order declared; empty for a range.
         scale: `log` or `linear` for numbers, `categorical` for the rest.
         default: what the composed configuration holds without the sweep; None when unknown.
         grammar: the axis as the user wrote it.
+        low: lower end of the range that it is drawn from; None where it has levels.
+        high: upper end of that range.
     """
 
     name: str
@@ -83,6 +86,8 @@ class Hyperparameter:
     scale: str = "categorical"
     default: Any = None
     grammar: str = ""
+    low: float | None = None
+    high: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +149,21 @@ class Imported:
 
 
 @dataclass(frozen=True, slots=True)
+class Extension:
+    """Runs that were added to a sweep after it had begun.
+
+    Attributes:
+        created: UTC time in ISO 8601.
+        command: the command line that added them, redacted.
+        first: number of the first of them; they reach to the next extension, or to the end.
+    """
+
+    created: str
+    command: tuple[str, ...]
+    first: int
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """A sweep as declared, written to `plan.json` before the first run.
 
@@ -151,7 +171,7 @@ class Plan:
         sweep_id: name of the sweep's folder, unique on the machine.
         name: what the user calls it.
         created: UTC time in ISO 8601.
-        design: `grid`, `list` or `single`.
+        design: `grid`, `list`, `ofat`, `random`, `sobol`, `lhs` or `single`.
         seeds: `common` when all trials share their seeds, a block in the analysis; else
             `independent`.
         command: the command line, redacted.
@@ -161,6 +181,7 @@ class Plan:
         reason: why the user runs it, redacted; None where nothing was said.
         origin: the run that this sweep of one repeats; None for a sweep of its own.
         imported: what it was made from; None for a sweep that ran here.
+        extensions: what was added to it after it had begun, in order.
     """
 
     sweep_id: str
@@ -179,6 +200,7 @@ class Plan:
     reason: str | None = None
     origin: Origin | None = None
     imported: Imported | None = None
+    extensions: tuple[Extension, ...] = ()
 
     @property
     def spec_sha256(self) -> str:
@@ -250,6 +272,7 @@ class Plan:
                 reason=document.get("reason"),
                 origin=_origin(document.get("origin")),
                 imported=_imported(document.get("imported")),
+                extensions=tuple(map(_extension, document.get("extensions", ()))),
             )
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise LogError(f"plan.json is damaged: {error!r}") from error
@@ -264,3 +287,7 @@ def _imported(node: Mapping[str, Any] | None) -> Imported | None:
         return None
     ranges = {name: (low, high) for name, (low, high) in node["ranges"].items()}
     return Imported(**{**node, "ranges": ranges, "skipped": tuple(node["skipped"])})
+
+
+def _extension(node: Mapping[str, Any]) -> Extension:
+    return Extension(node["created"], tuple(node["command"]), node["first"])

@@ -5,8 +5,9 @@ from __future__ import annotations
 import contextlib
 import functools
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from provrunner.capture.hashing import BackgroundHash
@@ -36,6 +37,7 @@ class CheckpointWatch:
         emit_later: gives a function like `emit` whose events belong to this moment; it is called in
             another thread.
         keeps: says by name whether a metric may be written.
+        known: digests of what earlier attempts of the run left, by path below the folder.
     """
 
     def __init__(
@@ -45,13 +47,14 @@ class CheckpointWatch:
         *,
         emit_later: Callable[[], Emit] | None = None,
         keeps: Callable[[str], bool] | None = None,
+        known: Mapping[str, str | None] = MappingProxyType({}),
     ) -> None:
         self._folder = folder.absolute()
         self._emit = emit
         self._emit_later = emit_later or (lambda: emit)
         self._keeps = keeps
         self._hashes: dict[str, BackgroundHash] = {}
-        self._digests: dict[str, str | None] = {}
+        self._digests: dict[str, str | None] = dict(known)
         self._waiting: list[tuple[Path, dict[str, Any]]] = []
         self._strategy: object | None = None
         self._undo: list[Callable[[], None]] = []

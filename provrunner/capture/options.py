@@ -124,6 +124,7 @@ class RunContext:
         folder: the run folder, against which checkpoint paths are written; None stands for the
             trainer's `default_root_dir`.
         code: what `read_code` found in a parent process, so that git is asked once a sweep.
+        checkpoints: digests of what earlier attempts left, by path below the run folder.
         secrets: values that must never be written, besides those of the environment.
         owns_end: the runner calls `close`; the callback does not, whatever happens to training.
     """
@@ -138,6 +139,7 @@ class RunContext:
     code_root: Path | None = None
     folder: Path | None = None
     code: Mapping[str, Any] | None = None
+    checkpoints: Mapping[str, str | None] = field(default_factory=dict)
     secrets: frozenset[str] = field(default_factory=frozenset)
     owns_end: bool = False
 

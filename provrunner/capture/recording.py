@@ -89,6 +89,7 @@ class Recording:
             self.event,
             emit_later=self._at_this_moment,
             keeps=lambda name: self.recorder.keeps("metric", name),
+            known=self.context.checkpoints,
         )
         if self.recorder.keeps("source"):
             root = self.context.code_root or Path.cwd()

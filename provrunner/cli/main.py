@@ -14,6 +14,7 @@ from provrunner.cli.explain import diff, impact, lineage, why
 from provrunner.cli.export import export
 from provrunner.cli.read import query, report, summary, verify
 from provrunner.cli.repeat import note, rerun, restore
+from provrunner.cli.resume import resume
 from provrunner.cli.table import analyze, import_
 from provrunner.cli.watch import watch
 from provrunner.errors import ConfigError, ProvrunnerError, nearest
@@ -22,7 +23,7 @@ __all__ = ["main"]
 
 _ALL = (
     watch, summary, report, query, ask, verify, lineage, why, diff, impact,
-    export, restore, rerun, note, execute, analyze, import_,
+    export, resume, restore, rerun, note, execute, analyze, import_,
 )  # fmt: skip
 _VERBS: Mapping[str, Verb] = {verb.name: verb for verb in _ALL}
 
@@ -40,7 +41,7 @@ The verbs below read a sweep, also while it runs. SWEEP is its folder, or a fold
 newest one there; left out, it is the newest sweep below ./outputs.
 """
 
-_RUNNING = ("exec", "rerun")
+_RUNNING = ("exec", "rerun", "resume")
 """Verbs that run a user's code in this process, which must find it as Python does."""
 _REPORTING = ("report", "import", *_RUNNING)
 """Verbs that write a report."""

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from provrunner.cli.app import SWEEP, argument, echo, verb, warn
 from provrunner.cli.explain import ANSWER
 from provrunner.errors import ConfigError
 
-__all__ = ["note", "rerun", "restore"]
+__all__ = ["note", "rerun", "restore", "sweep_and_changes", "warn_of"]
 
 _RUN = argument("run", metavar="RUN", help="a run: 3, best, its id, or SWEEP:RUN")
 _REPOSITORY = argument(
@@ -90,11 +91,8 @@ def rerun(
     )
     from provrunner.run.rerun import prepare_rerun
 
-    changes = [word for word in words if "=" in word]
-    folders = [Path(word) for word in words if "=" not in word]
-    if len(folders) > 1:
-        raise ConfigError(f"expected one SWEEP, got {', '.join(map(str, folders))}")
-    found = find_run(run, folders[0] if folders else None)
+    folder, changes = sweep_and_changes(words)
+    found = find_run(run, folder)
     if verify:
         check_ended(found)
     sys.path[:0] = [] if str(Path.cwd()) in sys.path else [str(Path.cwd())]
@@ -106,11 +104,11 @@ def rerun(
         repository=repository,
         trusted=trust or (),
     )
-    outcome = repetition.start(_warn)
+    outcome = repetition.start(warn_of)
     repeated = open_sweep(outcome.folder)
     repeated.write()
     for warning in data_changes(found.sweep, found.point.run_id, repeated):
-        _warn(warning)
+        warn_of(warning)
     if not verify:
         print_summary(
             repeated.sensitivity().to_dict(), paths=repeated.paths(), about=repeated.about()
@@ -121,7 +119,17 @@ def rerun(
     return outcome.stopped or verdict.exit_code
 
 
-def _warn(warning: str) -> None:
+def sweep_and_changes(words: Sequence[str]) -> tuple[Path | None, list[str]]:
+    """Tell the sweep's folder from the overrides beside it; None where it is left out."""
+    changes = [word for word in words if "=" in word]
+    folders = [Path(word) for word in words if "=" not in word]
+    if len(folders) > 1:
+        raise ConfigError(f"expected one SWEEP, got {', '.join(map(str, folders))}")
+    return (folders[0] if folders else None), changes
+
+
+def warn_of(warning: str) -> None:
+    """Print a warning to standard error."""
     from provrunner.report import visible
 
     warn(f"warning: {visible(warning)}")

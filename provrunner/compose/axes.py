@@ -40,10 +40,11 @@ class Axis:
 
     Attributes:
         name: the key, such as `optimizer.lr`, or the group, such as `model`.
-        levels: the values in the order declared.
+        levels: the values in the order declared; empty for a range.
         scale: `log`, `linear` or `categorical`.
         grammar: the axis as a Hydra override, with the `+` of a key that is added.
         where: the file or command line that declares it.
+        span: both ends of a range, whole numbers where only such are drawn; None for levels.
     """
 
     name: str
@@ -51,6 +52,7 @@ class Axis:
     scale: str
     grammar: str
     where: str
+    span: tuple[float, float] | None = None
 
 
 def command_line_axes(arguments: Sequence[str]) -> dict[str, Axis]:
@@ -149,11 +151,22 @@ def _axis(override: Override, where: str) -> Axis:
             f"{where}: {text!r}: {name!r} has 1 level; an axis needs at least 2, "
             "such as choice(0.01, 0.1)"
         )
+    value, tags = override.value(), _tags(override)
+    if isinstance(value, IntervalSweep):
+        return _range_axis(name, value, "log" in tags, text, where)
     levels = tuple(_levels(override, where))
     _check_levels(name, levels, where)
-    tags = _tags(override)
     scale = next((tag for tag in _SCALES if tag in tags), None) or infer_scale(levels)
     return Axis(name, levels, scale, text, where)
+
+
+def _range_axis(name: str, value: IntervalSweep, is_log: bool, text: str, where: str) -> Axis:
+    low, high = value.start or 0, value.end or 0
+    if not (low < high and math.isfinite(low) and math.isfinite(high)):
+        raise ConfigError(f"{where}: {text!r}: expected interval(low, high) with low < high")
+    if is_log and low <= 0:
+        raise ConfigError(f"{where}: {text!r}: a logarithm needs a range above 0")
+    return Axis(name, (), "log" if is_log else "linear", text, where, (low, high))
 
 
 def _name(override: Override) -> str:
@@ -172,11 +185,6 @@ def _levels(override: Override, where: str) -> Iterator[Any]:
         raise ConfigError(
             f"{where}: {override.input_line!r}: shuffle() has no meaning here; "
             "a plan's runs come in the order of its levels"
-        )
-    if isinstance(value, IntervalSweep):
-        raise ConfigError(
-            f"{where}: {override.input_line!r}: interval() has no levels to enumerate; "
-            "the designs grid and list need choice() or range()"
         )
     if isinstance(value, Glob):
         return iter(value.filter(list(group_options(override.key_or_group))))

@@ -121,8 +121,12 @@ def _annotation(key: str, cfg: DictConfig) -> Any:
 def _covering(plan: Plan) -> Iterator[Point]:
     """Yield points until every level of every axis was in one; the only point of a single run."""
     seen: set[tuple[str, str]] = set()
+    ranges = {axis.name for axis in plan.hyperparameters if axis.low is not None}
     for point in plan.points:
-        levels = {(name, canonical_json(value)) for name, value in point.values.items()}
+        levels = {
+            (name, type(value).__name__ if name in ranges else canonical_json(value))
+            for name, value in point.values.items()
+        }
         if not levels <= seen or (not levels and not point.run):
             seen |= levels
             yield point

@@ -18,9 +18,10 @@ from provrunner.plan import Objective
 
 __all__ = ["Declaration", "read_declaration", "resolved_node", "sweep_source"]
 
-_DESIGNS = ("grid", "list")
+_DRAWN = ("random", "sobol", "lhs")
+_DESIGNS = ("grid", "list", "ofat", *_DRAWN)
 _SEEDS = ("common", "independent")
-_KEYS = ("name", "objective", "design", "params", "points", "replicates")
+_KEYS = ("name", "objective", "design", "params", "points", "trials", "replicates")
 _DIRECTIONS = ("minimize", "maximize")
 _EPOCHS = ("best", "last")
 _Where = Callable[[str], str]
@@ -34,9 +35,10 @@ class Declaration:
         where: the path of the file, for errors.
         name: what the user calls it; None if unnamed.
         objective: what it is judged by.
-        design: `grid` or `list`.
-        params: axes of a grid by key.
-        points: points of a list, all with the same keys.
+        design: `grid`, `list`, `ofat`, `random`, `sobol` or `lhs`.
+        params: axes by key.
+        points: points of a list, or those before the drawn ones, all with the same keys.
+        trials: points to draw; None for a design that draws none.
         replicates: runs of one trial, at least 1.
         seeds: `common` or `independent`.
     """
@@ -49,6 +51,12 @@ class Declaration:
     points: Sequence[Mapping[str, Any]]
     replicates: int
     seeds: str
+    trials: int | None = None
+
+    @property
+    def is_drawn(self) -> bool:
+        """Whether points are drawn, and not enumerated."""
+        return self.design in _DRAWN
 
 
 def read_declaration(cfg: DictConfig, arguments: Sequence[str]) -> Declaration:
@@ -75,6 +83,7 @@ def read_declaration(cfg: DictConfig, arguments: Sequence[str]) -> Declaration:
         points=_points(sweep.get("points") or [], design, where),
         replicates=replicates,
         seeds=seeds,
+        trials=_trials(sweep.get("trials"), design, where),
     )
 
 
@@ -135,6 +144,15 @@ def _points(points: Any, design: str, where: _Where) -> list[dict[str, Any]]:
     return points
 
 
+def _trials(count: Any, design: str, where: _Where) -> int | None:
+    if design not in _DRAWN:
+        return None
+    if not isinstance(count, int) or isinstance(count, bool) or count < 1:
+        text = f"design {design} needs the number of points to draw, such as 30; got {count!r}"
+        raise _mistake(where, "sweep.trials", text)
+    return count
+
+
 def _replicates(node: Any, where: _Where) -> tuple[int, str]:
     path = "sweep.replicates"
     mapping = node if isinstance(node, dict) else {"n": node}
@@ -148,9 +166,10 @@ def _replicates(node: Any, where: _Where) -> tuple[int, str]:
 
 def _check_reader(sweep: Mapping[str, Any], where: _Where) -> None:
     """Refuse axes that the design does not read."""
-    for key, reader in (("points", "list"), ("params", "grid")):
-        if sweep.get(key) and sweep["design"] != reader:
-            text = f"read by design {reader} only; the design is {sweep['design']}"
+    readers = {"points": ("list", *_DRAWN), "params": ("grid", "ofat", *_DRAWN), "trials": _DRAWN}
+    for key, designs in readers.items():
+        if sweep.get(key) and sweep["design"] not in designs:
+            text = f"read by design {', '.join(designs)} only; the design is {sweep['design']}"
             raise _mistake(where, f"sweep.{key}", text)
 
 

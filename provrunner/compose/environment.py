@@ -49,11 +49,13 @@ class JoinedRun:
         folder: the sweep folder.
         number: the run's number in the plan.
         config: the run's resolved configuration as YAML.
+        checkpoint: what its training goes on from; None where it begins anew.
     """
 
     folder: str
     number: int
     config: str
+    checkpoint: str | None = None
 
 
 def joined_run(environ: Mapping[str, str] | None = None) -> JoinedRun | None:

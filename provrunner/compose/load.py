@@ -19,6 +19,7 @@ from provrunner.errors import ConfigError, nearest
 
 __all__ = [
     "CONFIG_NAME",
+    "chosen_config_folder",
     "compose_config",
     "config_folder",
     "config_keys",
@@ -89,6 +90,11 @@ def config_folder(config_dir: Path | None) -> Iterator[None]:
         yield
     finally:
         _CONFIG_DIR.reset(token)
+
+
+def chosen_config_folder() -> Path | None:
+    """Return the folder that `config_folder` put in the place of `./conf`, or None."""
+    return _CONFIG_DIR.get()
 
 
 def extend_search_path(search_path: ConfigSearchPath) -> None:

@@ -33,6 +33,9 @@ class RunSpec:
         overrides: the command-line words that made it.
         launcher: the name of what started it.
         references: for each leaf, the leaves that it refers to in the configuration as written.
+        command: the command line that runs it now; empty stands for the plan's.
+        anew: begin an interrupted run from its first step, whatever checkpoints it left.
+        checkpoint: what a further rank goes on from, as the first one does.
     """
 
     folder: Path
@@ -43,13 +46,17 @@ class RunSpec:
     overrides: tuple[str, ...] = ()
     launcher: str | None = field(default=None)
     references: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    command: tuple[str, ...] = ()
+    anew: bool = False
+    checkpoint: str | None = None
 
-    def to_joined(self) -> JoinedRun:
-        """Give what a further rank of this run needs."""
+    def to_joined(self, checkpoint: Path | None = None) -> JoinedRun:
+        """Give what a further rank of this run needs, which goes on from a checkpoint if any."""
         return JoinedRun(
             folder=str(self.folder),
             number=self.point.run,
             config=OmegaConf.to_yaml(self.config, resolve=True),
+            checkpoint=None if checkpoint is None else str(checkpoint),
         )
 
     @classmethod
@@ -60,6 +67,7 @@ class RunSpec:
             plan=plan,
             point=plan.points[joined.number],
             config=_as_config(OmegaConf.create(joined.config)),
+            checkpoint=joined.checkpoint,
         )
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping, Sequence
-from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from provrunner.compose.axes import Axis, command_line_axes, file_axes, list_axes
 from provrunner.compose.declaration import Declaration, read_declaration
+from provrunner.compose.designs import draw_trials, grid_trials, ofat_trials
 from provrunner.compose.load import group_options, parse_overrides
 from provrunner.compose.mistakes import explain_interpolation
 from provrunner.compose.origins import source_of
@@ -23,11 +23,16 @@ from provrunner.errors import ConfigError
 from provrunner.ids import canonical_json, digest, run_id, trial_id
 from provrunner.plan import Hyperparameter, Plan, Point
 
-__all__ = ["build_plan", "config_digest", "job_overrides"]
+__all__ = ["NOT_OF_THE_RESULT", "build_plan", "config_digest", "job_overrides"]
 
 _MAX_RUNS = 1000
 _MAX_SEED = 2**32 - 1
-_NOT_OF_THE_RESULT = ("folder", "hydra", "output", "provenance", "reason", "run", "yes")
+NOT_OF_THE_RESULT = (
+    *("folder", "hydra", "on_error", "output", "provenance", "reason", "run", "sweep"),
+    "yes",
+)
+"""Nodes of a configuration that change nothing in what a run gives."""
+
 _PLAIN_NAME = re.compile(r"\w[\w.-]{0,99}")
 
 
@@ -65,9 +70,10 @@ def _build_plan(
     replicates = len(given) or declared.replicates
     _check_size(declared, axes, replicates, is_confirmed=cfg.get("yes") is True)
     base = _base_seed(cfg, replicates)
+    trials = _trials(declared, axes, cfg, base)
     seeds = given or tuple(base + replicate for replicate in range(replicates))
     is_independent = declared.seeds == "independent" and not given
-    points = _points(_trials(declared, axes), seeds, base if is_independent else None)
+    points = _points(trials, seeds, base if is_independent else None)
     return Plan(
         sweep_id=sweep_id,
         name=_name(declared, cfg),
@@ -133,7 +139,21 @@ def _axes(declared: Declaration, arguments: Sequence[str]) -> dict[str, Axis]:
             f"{declared.where}: the sweep is empty; give sweep.params at least one axis, "
             "such as {optimizer.lr: 'choice(0.01, 0.1)'}"
         )
-    return {name: axis for name, axis in axes.items() if name not in fixed} | given
+    spanned = {name: axis for name, axis in axes.items() if name not in fixed} | given
+    _check_spans(declared, spanned)
+    return spanned
+
+
+def _check_spans(declared: Declaration, axes: Mapping[str, Axis]) -> None:
+    """Refuse a range where levels are enumerated, and a draw from nothing."""
+    for axis in axes.values():
+        if axis.span is not None and (not declared.is_drawn or axis.name == "seed"):
+            raise ConfigError(
+                f"{axis.where}: {axis.grammar!r}: interval() has no levels to enumerate; design "
+                f"{declared.design} needs choice() or range(); random, sobol and lhs draw from it"
+            )
+    if declared.is_drawn and not axes.keys() - {"seed"}:
+        raise ConfigError(f"{declared.where}: sweep.params: design {declared.design} has no axes")
 
 
 def _points(
@@ -155,11 +175,31 @@ def _without(points: Sequence[Mapping[str, Any]], fixed: set[str]) -> list[dict[
     return [{key: point[key] for key in point if key not in fixed} for point in points]
 
 
-def _trials(declared: Declaration, axes: Mapping[str, Axis]) -> list[dict[str, Any]]:
+def _trials(
+    declared: Declaration, axes: Mapping[str, Axis], cfg: DictConfig, seed: int
+) -> list[dict[str, Any]]:
     if declared.design == "list":
-        return [{name: point[name] for name in axes} for point in declared.points]
-    levels = product(*(axis.levels for axis in axes.values()))
-    return [dict(zip(axes, values, strict=True)) for values in levels]
+        return _listed(declared, axes)
+    if declared.design == "ofat":
+        return ofat_trials(axes, {name: _default(name, cfg) for name in axes})
+    if not declared.is_drawn:
+        return grid_trials(axes)
+    fixed = _fixed(declared, axes)
+    return draw_trials(declared.design, axes, declared.trials or 0, seed=seed, fixed=fixed)
+
+
+def _listed(declared: Declaration, axes: Mapping[str, Axis]) -> list[dict[str, Any]]:
+    return [{name: point[name] for name in axes} for point in declared.points]
+
+
+def _fixed(declared: Declaration, axes: Mapping[str, Axis]) -> list[dict[str, Any]]:
+    """Return the points that come before the drawn ones, each with a value for every axis."""
+    if declared.points and declared.points[0].keys() != axes.keys():
+        raise ConfigError(
+            f"{declared.where}: sweep.points have {', '.join(declared.points[0])}; before drawn "
+            f"points they need exactly the axes {', '.join(axes)}"
+        )
+    return _listed(declared, axes)
 
 
 def _check_size(
@@ -168,7 +208,11 @@ def _check_size(
     trials = math.prod(len(axis.levels) for axis in axes.values())
     if declared.design == "list":
         trials = len(declared.points)
-        _check_distinct(_trials(declared, axes), declared.where)
+        _check_distinct(_listed(declared, axes), declared.where)
+    elif declared.design == "ofat":
+        trials = 1 + sum(len(axis.levels) for axis in axes.values())
+    elif declared.is_drawn:
+        trials = len(declared.points) + (declared.trials or 0)
     runs = trials * replicates
     if runs > _MAX_RUNS and not is_confirmed:
         raise ConfigError(
@@ -236,6 +280,8 @@ def _hyperparameter(axis: Axis, cfg: DictConfig) -> Hyperparameter:
         scale=axis.scale,
         default=_default(axis.name, cfg),
         grammar=axis.grammar,
+        low=axis.span[0] if axis.span else None,
+        high=axis.span[1] if axis.span else None,
     )
 
 
@@ -248,7 +294,7 @@ def _default(name: str, cfg: DictConfig) -> Any:
 
 def config_digest(cfg: DictConfig) -> str:
     """Digest all of a configuration that may change a run's result."""
-    kept = [str(key) for key in cfg if key not in _NOT_OF_THE_RESULT]
+    kept = [str(key) for key in cfg if key not in NOT_OF_THE_RESULT]
     return digest(canonical_json({key: _plain(cfg, key) for key in kept}))
 
 

@@ -19,10 +19,12 @@ __all__ = [
     "claim_sweep_folder",
     "create_sweep_folder",
     "find_sweep",
+    "holds_sweep",
     "journal_name",
     "log_folder",
     "project_sweeps",
     "read_plan",
+    "replace_plan",
     "run_folder",
     "run_folders",
     "run_number",
@@ -94,6 +96,11 @@ def claim_sweep_folder(folder: Path) -> Path:
     return folder
 
 
+def holds_sweep(folder: Path) -> bool:
+    """Say whether a folder has a plan in it."""
+    return (folder / _PLAN_FILE).is_file()
+
+
 def find_sweep(path: Path | None) -> Path:
     """Return the sweep folder at `path`, or the newest one up to three levels below it.
 
@@ -145,7 +152,7 @@ def project_sweeps(folder: Path) -> list[Path]:
 
 
 def write_plan(folder: Path, plan: Plan) -> None:
-    """Write `plan.json` durably; a plan once written is never replaced.
+    """Write the first `plan.json` of a sweep durably.
 
     Raises:
         LogError: there is one already, or the folder cannot be written.
@@ -158,6 +165,30 @@ def write_plan(folder: Path, plan: Plan) -> None:
             os.fsync(file.fileno())
         sync_folder(folder)
     except OSError as error:
+        raise LogError(f"cannot write {path}: {error.strerror}") from error
+
+
+def replace_plan(folder: Path, plan: Plan) -> None:
+    """Put an extended plan in the place of the one before, which stays as `plan.<n>.json`.
+
+    A kill at any point leaves one of the two, whole.
+
+    Raises:
+        LogError: the folder cannot be written.
+    """
+    path = folder / _PLAN_FILE
+    before = path.with_suffix(f".{max(len(plan.extensions) - 1, 0)}.json")
+    following = path.with_suffix(f".{os.getpid()}.tmp")
+    try:
+        before.write_bytes(path.read_bytes())
+        with following.open("w", encoding="utf-8") as file:
+            file.write(plan.to_json())
+            file.flush()
+            os.fsync(file.fileno())
+        following.replace(path)
+        sync_folder(folder)
+    except OSError as error:
+        following.unlink(missing_ok=True)
         raise LogError(f"cannot write {path}: {error.strerror}") from error
 
 

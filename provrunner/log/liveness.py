@@ -6,11 +6,14 @@ import json
 import os
 import socket
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-__all__ = ["Owner", "is_alive", "read_owner", "this_process", "write_owner"]
+from provrunner.errors import LogError
+
+__all__ = ["Owner", "is_alive", "own_sweep", "read_owner", "this_process", "write_owner"]
 
 STALE_S = 60.0
 """A heartbeat from another machine that is older than this is taken for a death."""
@@ -49,6 +52,32 @@ def this_process() -> Owner:
         pid=str(pid),
         process_start=_process_start(pid),
     )
+
+
+@contextmanager
+def own_sweep(sweep_folder: Path) -> Iterator[None]:
+    """Be the one process that runs a sweep, until the block is left or the process dies.
+
+    Raises:
+        LogError: another process runs it.
+    """
+    import fcntl  # not on every system that can read a sweep
+
+    descriptor = os.open(sweep_folder, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        owner = read_owner(sweep_folder)
+        who = f"process {owner.pid} on {owner.host}" if owner else "another process"
+        raise LogError(f"{sweep_folder} is being run by {who}") from None
+    except OSError:
+        # a file system without locks: the runs' own logs still refuse a second writer
+        pass
+    try:
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def write_owner(sweep_folder: Path) -> None:

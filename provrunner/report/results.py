@@ -233,7 +233,9 @@ def _parameter(plan: Plan, axis: Hyperparameter) -> Parameter:
     from provrunner.sensitivity import Parameter
 
     if plan.imported is None:
-        return Parameter(axis.name, axis.levels, axis.scale, axis.default)
+        return Parameter(
+            axis.name, axis.levels, axis.scale, axis.default, low=axis.low, high=axis.high
+        )
     # Nobody declared the values that another tool's runs happened to have.
     low, high = plan.imported.ranges.get(axis.name, (None, None))
     return Parameter(axis.name, (), axis.scale, low=low, high=high)

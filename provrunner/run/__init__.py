@@ -11,10 +11,19 @@ if TYPE_CHECKING:
     from provrunner.run.command import start
     from provrunner.run.execute import Executed, run_script
     from provrunner.run.job import join_run
+    from provrunner.run.launching import Outcome
+    from provrunner.run.resume import resume_sweep
     from provrunner.run.standalone import ProvenanceCallback
-    from provrunner.run.sweeper import Outcome
 
-__all__ = ["Executed", "Outcome", "ProvenanceCallback", "join_run", "run_script", "start"]
+__all__ = [
+    "Executed",
+    "Outcome",
+    "ProvenanceCallback",
+    "join_run",
+    "resume_sweep",
+    "run_script",
+    "start",
+]
 
 if not TYPE_CHECKING:
     # A script that is only recorded needs neither Hydra nor Lightning.
@@ -22,9 +31,10 @@ if not TYPE_CHECKING:
         __name__,
         {
             "Executed": "provrunner.run.execute",
-            "Outcome": "provrunner.run.sweeper",
+            "Outcome": "provrunner.run.launching",
             "ProvenanceCallback": "provrunner.run.standalone",
             "join_run": "provrunner.run.job",
+            "resume_sweep": "provrunner.run.resume",
             "run_script": "provrunner.run.execute",
             "start": "provrunner.run.command",
         },

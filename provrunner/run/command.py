@@ -22,7 +22,8 @@ from provrunner.compose import (
 )
 from provrunner.errors import ConfigError
 from provrunner.run.job import run_task
-from provrunner.run.sweeper import Outcome, check
+from provrunner.run.launching import Outcome
+from provrunner.run.sweeper import check
 
 __all__ = ["start"]
 

@@ -12,18 +12,22 @@ from omegaconf import DictConfig, ListConfig, OmegaConf
 from provrunner.capture.options import CaptureOptions
 from provrunner.compose import ConfigLeaf, parse_overrides
 from provrunner.errors import ConfigError
-from provrunner.redaction import redact
+from provrunner.redaction import redact, redact_value
 
 __all__ = [
+    "MASK",
     "hidden_texts",
     "hide_values",
     "hide_words",
     "is_hidden",
     "left_out",
     "shown_reason",
+    "shown_values",
 ]
 
-_MASK = "***"
+MASK = "***"
+"""What stands in place of a value that is in no file."""
+
 _SHORTEST_TEXT = 6
 
 
@@ -49,7 +53,7 @@ def hide_values(node: Any, patterns: Sequence[str], name: str = "") -> Any:
     if isinstance(node, dict) and (node or not name):
         below = f"{name}." if name else ""
         return {key: hide_values(item, patterns, f"{below}{key}") for key, item in node.items()}
-    return _MASK if _is_hidden_value(name, patterns) else node
+    return MASK if _is_hidden_value(name, patterns) else node
 
 
 def hide_words(words: Iterable[str], patterns: Sequence[str]) -> list[str]:
@@ -71,7 +75,7 @@ def _hide_word(word: str, patterns: Sequence[str]) -> str:
         _is_hidden_value(name, patterns)
         or ("{" in value and patterns and _holds_hidden(word, name, patterns))
     )
-    return f"{key}={_MASK}" if is_hidden_value else word
+    return f"{key}={MASK}" if is_hidden_value else word
 
 
 def _holds_hidden(word: str, name: str, patterns: Sequence[str]) -> bool:
@@ -110,6 +114,13 @@ def shown_reason(config: DictConfig) -> str | None:
     if config.get("reason") is None or is_hidden("reason", left_out(config)):
         return None
     return redact(str(config.reason))
+
+
+def shown_values(config: DictConfig) -> dict[str, Any]:
+    """Return a configuration as it may be written down: resolved, without secrets."""
+    resolved = redact_value("", OmegaConf.to_container(config, resolve=True))
+    shown = hide_values(resolved, left_out(config))
+    return {str(key): value for key, value in shown.items()}
 
 
 def _is_hidden_value(name: str, patterns: Sequence[str]) -> bool:

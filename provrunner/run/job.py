@@ -52,6 +52,8 @@ def read_spec(config: DictConfig) -> RunSpec:
         overrides=_as_given(task_overrides(hydra_config)),
         references=config_references(config),
         launcher=str(hydra_config.launcher._target_).rpartition(".")[2],
+        command=tuple(config.run.get("command", ())),
+        anew=bool(config.run.get("anew", False)),
     )
 
 

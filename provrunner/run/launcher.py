@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
@@ -95,7 +95,8 @@ class LocalLauncher:
         slots = deque(range(min(self._jobs, len(job_overrides))))
         returns: dict[int, JobReturn] = {}
         context = _warm_context()
-        with Progress(self._folder, self._plan, n_jobs=len(slots)) as progress:
+        ended = self._ended_before(job_overrides)
+        with Progress(self._folder, self._plan, n_jobs=len(slots), ended=ended) as progress:
             try:
                 while waiting or self._running:
                     while waiting and slots:
@@ -114,6 +115,12 @@ class LocalLauncher:
                 self._stop_all(stop)
                 raise
         return [returns[index] for index in sorted(returns)]
+
+    def _ended_before(self, job_overrides: Sequence[Sequence[str]]) -> Counter[RunStatus]:
+        """Count the planned runs that none of the jobs is for, by status."""
+        launched = {_point(self._plan, overrides).run for overrides in job_overrides}
+        others = [point for point in self._plan.points if point.run not in launched]
+        return Counter(run_status(run_folder(self._folder, one.run_id))[0] for one in others)
 
     def _start(
         self, context: ForkServerContext, index: int, overrides: Sequence[str], slot: int

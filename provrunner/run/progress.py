@@ -6,6 +6,7 @@ import math
 import sys
 import time
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -49,11 +50,13 @@ class Progress:
         folder: the sweep folder.
         plan: the sweep's plan.
         n_jobs: runs at once, for the estimate of the time left.
+        ended: runs that had ended before, by status.
     """
 
     folder: Path
     plan: Plan
     n_jobs: int = 1
+    ended: Mapping[RunStatus, int] = field(default_factory=dict)
     console: Console = field(default_factory=lambda: Console(file=sys.stderr))
     _live: dict[int, _Live] = field(default_factory=dict)
     _ended: Counter[RunStatus] = field(default_factory=Counter)
@@ -66,7 +69,9 @@ class Progress:
     def __enter__(self) -> Self:
         total = len(self.plan.points)
         name = self.plan.name
-        self._say(f"{name}: {total} {'run' if total == 1 else 'runs'} in {self.folder}")
+        self._ended.update(self.ended)
+        had = f", {self._ended.total()} ended before" if self.ended else ""
+        self._say(f"{name}: {total} {'run' if total == 1 else 'runs'} in {self.folder}{had}")
         if self.console.is_terminal:
             self._display = Live(
                 self._render(), console=self.console, transient=True, refresh_per_second=4

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ from provrunner.ids import canonical_json, digest
 from provrunner.log import read_log, read_plan, run_folder, unplanned_runs
 from provrunner.plan import Origin, Plan, Point
 
-__all__ = ["RunRecord", "masked_keys", "read_record"]
+__all__ = ["RunRecord", "first_record", "masked_keys", "read_record"]
 
 _MASK = "***"
 
@@ -100,6 +101,18 @@ def read_record(folder: Path, run: int | str) -> RunRecord:
         attempt=start.get("attempt") or 0,
         config_sha256=digest(canonical_json(values)) if values else None,
     )
+
+
+def first_record(folder: Path) -> RunRecord | None:
+    """Read the record of a sweep's first run that left a whole one; None where none did.
+
+    Raises:
+        LogError: the folder holds no sweep.
+    """
+    for point in read_plan(folder).points:
+        with contextlib.suppress(LogError):
+            return read_record(folder, point.run)
+    return None
 
 
 def masked_keys(config: Mapping[str, Any]) -> tuple[str, ...]:

@@ -33,9 +33,10 @@ from provrunner.run.checkout import recorded_code, why_not, working_in
 from provrunner.run.code import code_differences, module_differences
 from provrunner.run.hidden import hide_words, left_out, shown_reason
 from provrunner.run.job import read_spec
+from provrunner.run.launching import Outcome, launch_plan
 from provrunner.run.record import RunRecord, masked_keys, read_record
 from provrunner.run.recorded import RECORDED_NAME, write_recorded
-from provrunner.run.sweeper import Outcome, launch_plan, make_folder
+from provrunner.run.sweeper import make_folder
 from provrunner.run.trust import check_trust
 from provrunner.run.words import redact_override
 

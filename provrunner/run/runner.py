@@ -16,9 +16,15 @@ from provrunner.compose import RunSpec, set_joined_run
 from provrunner.errors import nearest
 from provrunner.log import ArrowSink, run_folder
 from provrunner.plan import Plan
-from provrunner.redaction import redact_value
 from provrunner.run.build import build_data, build_module, build_trainer
-from provrunner.run.hidden import hidden_texts, hide_values, hide_words, left_out, shown_reason
+from provrunner.run.continuing import Continuation, RandomState, find_continuation
+from provrunner.run.hidden import (
+    hidden_texts,
+    hide_words,
+    left_out,
+    shown_reason,
+    shown_values,
+)
 from provrunner.run.reads import ConfigReads
 from provrunner.run.seeding import seed_run
 from provrunner.run.signals import Stopped, raise_on_stop
@@ -39,8 +45,9 @@ def execute(spec: RunSpec) -> RunStatus:
     """
     folder = run_folder(spec.folder, spec.point.run_id)
     folder.mkdir(parents=True, exist_ok=True)
+    continuation = find_continuation(folder, spec.config, anew=spec.anew)
     _write_config(folder, spec)
-    return _execute(spec, folder)
+    return _execute(spec, folder, continuation)
 
 
 def join(spec: RunSpec) -> RunStatus:
@@ -49,10 +56,14 @@ def join(spec: RunSpec) -> RunStatus:
     Raises:
         Exception: what the user's code raised, so that Lightning stops the other ranks.
     """
-    return _execute(spec, run_folder(spec.folder, spec.point.run_id), reraise=True)
+    checkpoint = Path(spec.checkpoint) if spec.checkpoint else None
+    folder = run_folder(spec.folder, spec.point.run_id)
+    return _execute(spec, folder, Continuation(checkpoint=checkpoint), reraise=True)
 
 
-def _execute(spec: RunSpec, folder: Path, *, reraise: bool = False) -> RunStatus:
+def _execute(
+    spec: RunSpec, folder: Path, continuation: Continuation, *, reraise: bool = False
+) -> RunStatus:
     sink = ArrowSink(
         folder,
         sweep_id=spec.plan.sweep_id,
@@ -60,11 +71,11 @@ def _execute(spec: RunSpec, folder: Path, *, reraise: bool = False) -> RunStatus
         strict=spec.config.capture.strict,
     )
     callback = ProvenanceCallback(
-        sink, options=_options(spec.config), context=_context(spec, folder)
+        sink, options=_options(spec.config), context=_context(spec, folder, continuation)
     )
     with raise_on_stop(sink.after_write):
         try:
-            metrics = _train(spec, folder, callback)
+            metrics = _train(spec, folder, callback, continuation.checkpoint)
         except Stopped as stop:
             callback.interrupt(stop.number)
             callback.close(RunStatus.INTERRUPTED, str(stop))
@@ -80,18 +91,23 @@ def _execute(spec: RunSpec, folder: Path, *, reraise: bool = False) -> RunStatus
         return status
 
 
-def _train(spec: RunSpec, folder: Path, callback: ProvenanceCallback) -> Mapping[str, float]:
-    """Fit, then test; return the last value of every metric that the fit logged."""
+def _train(
+    spec: RunSpec, folder: Path, callback: ProvenanceCallback, checkpoint: Path | None
+) -> Mapping[str, float]:
+    """Fit, then test; return the last value of every metric that the fit logged.
+
+    A fit goes on from a checkpoint of the run's earlier attempt where there is one.
+    """
     seed_run(spec.point.seed)
     reads = ConfigReads(spec.references)
     data = build_data(spec.config, reads)
     module = build_module(spec.config, data, reads)
-    trainer = build_trainer(spec.config, folder, reads, callback)
+    trainer = build_trainer(spec.config, folder, reads, callback, RandomState())
     counts = reads.count(leaf.name for leaf in spec.leaves)
     callback.tell_reads({name: count for name, count in counts.items() if count is not None})
     if trainer.world_size > 1:
-        set_joined_run(spec.to_joined())
-    trainer.fit(module, datamodule=data)
+        set_joined_run(spec.to_joined(checkpoint))
+    trainer.fit(module, datamodule=data, ckpt_path=checkpoint)
     metrics = {name: float(value) for name, value in trainer.callback_metrics.items()}
     if spec.config.test and is_overridden("test_step", module):
         trainer.test(module, datamodule=data, ckpt_path=_best_checkpoint(trainer), verbose=False)
@@ -121,10 +137,8 @@ def _verdict(
 
 
 def _write_config(folder: Path, spec: RunSpec) -> None:
-    patterns = left_out(spec.config)
-    resolved = redact_value("", OmegaConf.to_container(spec.config, resolve=True))
-    (folder / "config.yaml").write_text(OmegaConf.to_yaml(hide_values(resolved, patterns)))
-    words = hide_words(map(redact_override, spec.overrides), patterns)
+    (folder / "config.yaml").write_text(OmegaConf.to_yaml(shown_values(spec.config)))
+    words = hide_words(map(redact_override, spec.overrides), left_out(spec.config))
     (folder / "overrides.yaml").write_text(OmegaConf.to_yaml(words))
 
 
@@ -137,11 +151,13 @@ def _options(config: DictConfig) -> CaptureOptions:
     )
 
 
-def _context(spec: RunSpec, folder: Path) -> RunContext:
+def _context(spec: RunSpec, folder: Path, continuation: Continuation) -> RunContext:
     return RunContext(
         run_id=spec.point.run_id,
         seed=spec.point.seed,
-        command=spec.plan.command,
+        attempt=continuation.attempt,
+        checkpoints=continuation.checkpoints,
+        command=spec.command or spec.plan.command,
         launcher=spec.launcher,
         config=tuple(Leaf(leaf.name, leaf.value, leaf.origin, leaf.source) for leaf in spec.leaves),
         reason=shown_reason(spec.config),

@@ -11,7 +11,7 @@ from typing import Any
 from provrunner.errors import ConfigError
 from provrunner.run.record import RunRecord
 
-__all__ = ["check_trust"]
+__all__ = ["check_targets", "check_trust"]
 
 _TRUSTED = (
     "lightning.",
@@ -40,14 +40,37 @@ def check_trust(record: RunRecord, root: Path, trusted: Collection[str] = ()) ->
     Raises:
         ConfigError: a `_target_` is none of these.
     """
-    if record.host is not None and record.host == socket.gethostname():
+    what = f"the record of run {record.point.run_id}"
+    check_targets(record.config, record.host, what, root, trusted)
+
+
+def check_targets(
+    config: Mapping[str, Any],
+    host: str | None,
+    what: str,
+    root: Path,
+    trusted: Collection[str] = (),
+) -> None:
+    """Refuse a configuration of another machine that calls what it should not need.
+
+    Args:
+        config: any nodes, some with a `_target_`.
+        host: the machine it was recorded on; None when unknown.
+        what: it is the configuration of, for the message.
+        root: the folder that it would be run in.
+        trusted: further packages, by the user's own word.
+
+    Raises:
+        ConfigError: a `_target_` may not be called; see `check_trust`.
+    """
+    if host is not None and host == socket.gethostname():
         return
-    for path, target in _targets(record.config):
+    for path, target in _targets(config):
         package = target.partition(".")[0]
         if not (_is_known_class(target) or package in trusted or _lies_in(package, root)):
             raise ConfigError(
-                f"{path}._target_: the record of run {record.point.run_id} comes from "
-                f"{'another machine' if record.host else 'an unknown machine'} and calls "
+                f"{path}._target_: {what} comes from "
+                f"{'another machine' if host else 'an unknown machine'} and calls "
                 f"{target!r}, which lies neither in its code nor in torch's or Lightning's; "
                 f"--trust {package} if you know what it does"
             )

@@ -50,7 +50,7 @@ def test_a_list_in_a_file_is_an_axis_like_choice():
 @pytest.mark.parametrize(
     ("override", "message"),
     [
-        ("a.b=interval(0,1)", "interval"),
+        ("a.b=interval(1,0)", "low < high"),
         ("a.b=choice(1)", "'a.b' has 1 level, 1; an axis needs at least 2"),
         ("a.b=range(1,1)", "'a.b' has no levels"),
         ("a.b=range(0,1,0)", "step other than 0"),

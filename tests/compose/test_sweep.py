@@ -196,7 +196,10 @@ def test_a_plus_is_kept_for_a_key_that_is_added():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["sweep.design=gird"], "'gird' is none of grid, list; did you mean 'grid'?"),
+        (
+            ["sweep.design=gird"],
+            "'gird' is none of grid, list, ofat, random, sobol, lhs; did you mean 'grid'?",
+        ),
         (["sweep.objective.direction=min"], "'min' is none of minimize, maximize"),
         (["sweep.objective.at=beast"], "did you mean 'best'?"),
         (["sweep.objective.metric=null"], "metric's name"),
@@ -221,8 +224,8 @@ def test_a_plus_is_kept_for_a_key_that_is_added():
         ),
         (["model.width=range(1,502)", "seed=0,1"], "1002 runs = 501 trials × 2 seeds"),
         (["sweep.design=list"], "needs at least 2 points"),
-        (["sweep.design=list", "+sweep.params={optimizer.lr: '1,2'}"], "read by design grid only"),
-        (["sweep.points=[{a: 1}, {a: 2}]"], "read by design list only"),
+        (["sweep.design=list", "+sweep.params={optimizer.lr: '1,2'}"], "read by design grid, ofat"),
+        (["sweep.points=[{a: 1}, {a: 2}]"], "read by design list, random"),
         (
             ["sweep.design=list", "sweep.points=[{a: 1}, {b: 1}]"],
             "point 1 differs from point 0 in keys: a, b",

@@ -4,7 +4,10 @@ import subprocess
 import sys
 from dataclasses import replace
 
-from provrunner.log.liveness import Owner, is_alive, this_process
+import pytest
+
+from provrunner.errors import LogError
+from provrunner.log.liveness import Owner, is_alive, own_sweep, this_process, write_owner
 
 
 def test_the_calling_process_is_alive_without_any_heartbeat():
@@ -42,3 +45,12 @@ def test_an_owner_survives_its_metadata():
     owner = this_process()
     assert Owner.from_metadata(owner.to_metadata()) == owner
     assert Owner.from_metadata({}) == Owner()
+
+
+def test_a_sweep_is_run_by_one_process_at_a_time(tmp_path):
+    write_owner(tmp_path)
+    refused = pytest.raises(LogError, match=r"is being run by process \d+ on ")
+    with own_sweep(tmp_path), refused, own_sweep(tmp_path):
+        pass
+    with own_sweep(tmp_path):
+        pass

@@ -1,0 +1,87 @@
+"""What a sweep was planned as against what it is asked to be: the same, more, or another one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from provrunner.ids import canonical_json, run_id
+from provrunner.plan import Extension, Plan, Point
+
+__all__ = ["extend_plan", "plan_differences"]
+
+_SHOWN = 3
+
+
+def plan_differences(old: Plan, new: Plan) -> tuple[str, ...]:
+    """Return a phrase for each thing that a new plan does not keep of an old one.
+
+    Points that the new one has beside the old one's are no difference.
+
+    Example:
+        >>> from provrunner.plan import Objective
+        >>> old = Plan("s", "lr", "2026-01-01T00:00:00Z", Objective("loss"), "grid", (), ())
+        >>> plan_differences(old, replace(old, objective=Objective("loss", "maximize")))
+        ('sweep.objective was minimize loss at best, and is maximize loss at best',)
+    """
+    return tuple(_differences(old, new))
+
+
+def extend_plan(old: Plan, new: Plan, command: tuple[str, ...]) -> Plan:
+    """Return an old plan with the points that a new one adds, numbered after its own.
+
+    Args:
+        old: as written down.
+        new: keeps all of the old one, as `plan_differences` tells.
+        command: the command line that asks for more, redacted.
+
+    Returns:
+        The old plan itself where the new one adds nothing.
+    """
+    known = {_identity(point) for point in old.points}
+    added = [point for point in new.points if _identity(point) not in known]
+    if not added:
+        return old
+    first = len(old.points)
+    numbered = tuple(
+        replace(point, run=number, run_id=run_id(number, point.values, point.seed or 0))
+        for number, point in enumerate(added, first)
+    )
+    return replace(
+        old,
+        hyperparameters=new.hyperparameters,
+        points=(*old.points, *numbered),
+        replicates=new.replicates,
+        extensions=(*old.extensions, Extension(new.created, command, first)),
+    )
+
+
+def _differences(old: Plan, new: Plan) -> Iterator[str]:
+    stated = {
+        "sweep.objective": [_objective(plan) for plan in (old, new)],
+        "sweep.design": [old.design, new.design],
+        "the seeds' kind": [old.seeds, new.seeds],
+        "the axes": [", ".join(axis.name for axis in p.hyperparameters) for p in (old, new)],
+    }
+    for name, (before, after) in stated.items():
+        if before != after:
+            yield f"{name} was {before or 'none'}, and is {after or 'none'}"
+    kept = {_identity(point) for point in new.points}
+    gone = [point for point in old.points if _identity(point) not in kept]
+    if gone:
+        shown = "; ".join(f"{point.run_id} ({_settings(point)})" for point in gone[:_SHOWN])
+        more = f" and {len(gone) - _SHOWN} more" if len(gone) > _SHOWN else ""
+        yield f"not planned any more: {shown}{more}"
+
+
+def _objective(plan: Plan) -> str:
+    return f"{plan.objective.direction} {plan.objective.metric} at {plan.objective.at}"
+
+
+def _settings(point: Point) -> str:
+    values = [f"{name}={value}" for name, value in point.values.items()]
+    return ", ".join([*values, f"seed={point.seed}"])
+
+
+def _identity(point: Point) -> str:
+    return canonical_json([dict(point.values), point.seed])

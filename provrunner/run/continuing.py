@@ -1,0 +1,119 @@
+"""Where a run that was begun before goes on: its next attempt, and the checkpoint to go on from."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from lightning.pytorch.callbacks import Callback
+from omegaconf import DictConfig
+
+from provrunner.ids import file_digest
+from provrunner.log import read_log
+from provrunner.log.folder import log_folder
+
+__all__ = ["Continuation", "RandomState", "find_continuation"]
+
+
+@dataclass(frozen=True, slots=True)
+class Continuation:
+    """How a run begins this time.
+
+    Attributes:
+        attempt: its number, 0 for the first.
+        checkpoints: digests of the checkpoints that earlier attempts left, by path.
+        checkpoint: what training goes on from; None where it begins with the first step.
+    """
+
+    attempt: int = 0
+    checkpoint: Path | None = None
+    checkpoints: Mapping[str, str | None] = field(default_factory=dict)
+
+
+def find_continuation(run: Path, config: DictConfig, *, anew: bool = False) -> Continuation:
+    """Look into what earlier attempts of a run left.
+
+    Of the checkpoints that the log tells of, the latest counts that is still there with the very
+    bytes that were logged, that was made after a whole epoch, with the state of all random numbers,
+    and that leaves something to train: from it the rest is trained as if nothing had happened.
+
+    Args:
+        run: the run's folder.
+        config: the run's configuration.
+        anew: go on from no checkpoint.
+    """
+    if not log_folder(run).is_dir():
+        return Continuation()
+    events = read_log(run, "events").table.select(["kind", "subject", "data"]).to_pylist()
+    attempt = sum(event["kind"] == "run_start" for event in events)
+    logged = _logged_checkpoints(events)
+    whole = () if anew else _whole_files(run, logged)
+    checkpoint = next((path for path in whole if _goes_on(path, config)), None)
+    return Continuation(attempt, checkpoint, logged)
+
+
+class RandomState(Callback):
+    """Keeps the state of Python's, NumPy's and torch's random numbers in each checkpoint.
+
+    Training that goes on from it draws what it would have drawn.
+    """
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the states as numbers and tensors, which load without running any code."""
+        _, keys, *rest = np.random.get_state()
+        return {
+            "python": random.getstate(),
+            "numpy": [[int(key) for key in keys], *rest],
+            "torch": torch.get_rng_state(),
+            "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
+        }
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Set the states; those of GPUs where there are as many as there were."""
+        version, state, gauss = state_dict["python"]
+        random.setstate((version, tuple(state), gauss))
+        keys, *rest = state_dict["numpy"]
+        np.random.set_state(("MT19937", np.array(keys, dtype=np.uint32), *rest))
+        torch.set_rng_state(state_dict["torch"])
+        if len(state_dict["cuda"]) == torch.cuda.device_count():
+            torch.cuda.set_rng_state_all(state_dict["cuda"])
+
+
+def _logged_checkpoints(events: list[dict[str, Any]]) -> dict[str, str | None]:
+    """Return the digests of the checkpoints that were not deleted, the last one made last."""
+    logged: dict[str, str | None] = {}
+    for event in events:
+        if event["kind"] == "checkpoint":
+            logged.pop(event["subject"], None)
+            logged[event["subject"]] = json.loads(event["data"]).get("sha256")
+        elif event["kind"] == "checkpoint_deleted":
+            logged.pop(event["subject"], None)
+    return logged
+
+
+def _whole_files(run: Path, logged: Mapping[str, str | None]) -> Iterator[Path]:
+    """Yield the files that hold what the log says of them, the last one made first."""
+    for subject, sha256 in reversed(list(logged.items())):
+        path = run / subject
+        is_own = path.resolve().is_relative_to(run.resolve())
+        if is_own and path.is_file() and file_digest(path) == sha256:
+            yield path
+
+
+def _goes_on(path: Path, config: DictConfig) -> bool:
+    """Say whether a checkpoint can be gone on from, and leaves an epoch to train."""
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+        progress = state["loops"]["fit_loop"]["epoch_loop.batch_progress"]
+        epoch, callbacks = int(state["epoch"]), state["callbacks"]
+    except Exception:  # noqa: BLE001  what cannot be read is not gone on from
+        return False
+    last = config.trainer.get("max_epochs")
+    is_over = isinstance(last, int) and 0 <= last <= epoch + 1
+    return bool(progress["is_last_batch"]) and RandomState.__qualname__ in callbacks and not is_over

@@ -1,0 +1,99 @@
+"""A plan carried out: its runs launched and counted."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from hydra.core.plugins import Plugins
+from hydra.types import HydraContext, TaskFunction
+from omegaconf import DictConfig, open_dict, read_write
+
+from provrunner.log import run_folder, run_status, write_plan
+from provrunner.log.liveness import own_sweep, write_owner
+from provrunner.plan import Plan
+from provrunner.run.signals import Stopped, raise_on_stop
+from provrunner.schema import RunStatus
+
+__all__ = ["Outcome", "count_statuses", "launch_jobs", "launch_plan"]
+
+_AS_PLANNED = {RunStatus.FINISHED, RunStatus.PRUNED}
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a sweep ended.
+
+    Attributes:
+        folder: the sweep folder.
+        statuses: runs by status; `planned` are those that never started.
+        stopped: the exit code of the signal that ended it, None where it ended by itself.
+    """
+
+    folder: Path
+    statuses: Mapping[RunStatus, int]
+    stopped: int | None = None
+
+    @property
+    def exit_code(self) -> int:
+        """0 when every run ended as planned, 128 + signal when stopped, else 1."""
+        if self.stopped is not None:
+            return self.stopped
+        return 0 if _AS_PLANNED.issuperset(self.statuses) else 1
+
+
+def launch_plan(
+    hydra_context: HydraContext,
+    task_function: TaskFunction,
+    config: DictConfig,
+    plan: Plan,
+    *,
+    jobs: Sequence[Sequence[str]],
+    folder: Path,
+) -> Outcome:
+    """Write a plan into its folder and run it with the configured launcher.
+
+    Args:
+        hydra_context: what composes each run's configuration.
+        task_function: what a launcher calls with each.
+        config: the sweep's configuration.
+        plan: whose runs are launched.
+        jobs: the overrides of each run, in the plan's order.
+        folder: the sweep's folder, made for it.
+    """
+    with own_sweep(folder):
+        write_plan(folder, plan)
+        return launch_jobs(hydra_context, task_function, config, plan, jobs=jobs, folder=folder)
+
+
+def launch_jobs(
+    hydra_context: HydraContext,
+    task_function: TaskFunction,
+    config: DictConfig,
+    plan: Plan,
+    *,
+    jobs: Sequence[Sequence[str]],
+    folder: Path,
+) -> Outcome:
+    """Run some of the runs of a plan that is written down, as `launch_plan` does; count all."""
+    write_owner(folder)
+    with read_write(config), open_dict(config):
+        config.run.folder = str(folder)
+        config.hydra.sweep.dir = str(folder)
+    launcher = Plugins.instance().instantiate_launcher(
+        hydra_context=hydra_context, task_function=task_function, config=config
+    )
+    stopped = None
+    with raise_on_stop():
+        try:
+            launcher.launch(jobs, 0)
+        except Stopped as stop:
+            stopped = stop.exit_code
+    return Outcome(folder, count_statuses(folder, plan), stopped)
+
+
+def count_statuses(folder: Path, plan: Plan) -> Mapping[RunStatus, int]:
+    """Count a plan's runs by how they stand."""
+    return Counter(run_status(run_folder(folder, point.run_id))[0] for point in plan.points)

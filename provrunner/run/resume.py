@@ -1,0 +1,287 @@
+"""A sweep gone on with: what is left of it is run, and what was added to it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import cast
+
+import hydra
+from hydra._internal.callbacks import Callbacks
+from hydra._internal.hydra import Hydra
+from hydra._internal.utils import get_args_parser
+from hydra.core.global_hydra import GlobalHydra
+from hydra.types import HydraContext, RunMode, TaskFunction
+from omegaconf import DictConfig, OmegaConf
+
+from provrunner.compose import (
+    CONFIG_NAME,
+    check_sweep,
+    compose_config,
+    config_folder,
+    job_overrides,
+    own_config,
+    package_conf,
+    parse_overrides,
+)
+from provrunner.compose.extend import extend_plan, plan_differences
+from provrunner.compose.values import to_override
+from provrunner.errors import ConfigError, LogError
+from provrunner.log import read_plan, replace_plan, run_folder, run_status, seal_run
+from provrunner.log.liveness import own_sweep
+from provrunner.plan import Plan
+from provrunner.run.code import code_differences, module_differences
+from provrunner.run.hidden import MASK
+from provrunner.run.job import run_task
+from provrunner.run.launching import Outcome, count_statuses, launch_jobs
+from provrunner.run.planning import COMMAND, draft_plan, given_words, shown_words
+from provrunner.run.record import RunRecord, first_record
+from provrunner.run.trust import check_targets
+from provrunner.run.unchanged import config_differences
+from provrunner.schema import LogState, RunStatus
+
+__all__ = ["Choice", "resume_plan", "resume_sweep"]
+
+_VERSION_BASE = "1.3"
+_HEAD = 3
+"""Words of a resuming command line before its flags and overrides: provrunner resume FOLDER."""
+
+_LEFT = (RunStatus.PLANNED, RunStatus.LOST, RunStatus.INTERRUPTED)
+"""Runs that have no end of their own."""
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What of a sweep is run again, and how.
+
+    Attributes:
+        failed: runs that failed, too.
+        anew: runs that were begun start with the first step, and from no checkpoint.
+        extend: points that the plan lacks are added to it.
+        command: the command line that goes on, redacted; empty stands for the plan's.
+    """
+
+    failed: bool = False
+    anew: bool = False
+    extend: bool = False
+    command: tuple[str, ...] = ()
+
+
+def resume_sweep(
+    folder: Path,
+    changes: Sequence[str] = (),
+    *,
+    failed: bool = False,
+    anew: bool = False,
+    trusted: Collection[str] = (),
+    warn: Callable[[str], object] = str,
+) -> Outcome:
+    """Run what is left of a sweep, and what is added to it; a run that has ended stays as it is.
+
+    Points that never started, were interrupted or lost are run; the plan's command line is
+    composed anew for it, in the working folder. A run that was begun goes on from its last good
+    checkpoint, as its next attempt.
+
+    Args:
+        folder: the sweep's folder.
+        changes: overrides that replace those of the sweep's command line: settings of `sweep`, axes
+            and `seed` may add points, settings of Hydra's launcher say how to run them, and
+            secrets, which are in no file, are given anew.
+        failed: run those that failed, too.
+        anew: start what was begun with the first step, and from no checkpoint.
+        trusted: packages that the configuration of a sweep of another machine may call.
+        warn: is told how the code differs from that of the runs before; a sentence each.
+
+    Raises:
+        ConfigError: the sweep would not be what it was: each difference is named.
+        LogError: it cannot be gone on with, or a process runs it.
+    """
+    flags, words = _words(folder, changes)
+    record = first_record(folder)
+    with config_folder(flags):
+        _check(folder, words, record, trusted)
+        for difference in _code_differences(record):
+            warn(difference)
+        with hydra.initialize_config_dir(
+            str(package_conf()), job_name="provrunner", version_base=_VERSION_BASE
+        ):
+            engine = cast("Hydra", GlobalHydra.instance().hydra)
+            config = engine.compose_config(
+                config_name=CONFIG_NAME,
+                overrides=words,
+                run_mode=RunMode.MULTIRUN,
+                with_log_configuration=False,
+            )
+            flag = {"--failed": failed, "--anew": anew}
+            said = (*(word for word in flag if flag[word]), *shown_words(config, changes))
+            choice = Choice(failed, anew, True, ("provrunner", "resume", str(folder), *said))
+            arguments = given_words(config, "task")
+            return resume_plan(
+                HydraContext(config_loader=engine.config_loader, callbacks=Callbacks(config)),
+                run_task,
+                config,
+                draft_plan(config, arguments, datetime.now(UTC)),
+                arguments,
+                folder=folder,
+                choice=choice,
+            )
+
+
+def resume_plan(
+    hydra_context: HydraContext,
+    task_function: TaskFunction,
+    config: DictConfig,
+    draft: Plan,
+    arguments: Sequence[str],
+    *,
+    folder: Path,
+    choice: Choice = Choice(),
+) -> Outcome:
+    """Run what is left of the sweep in a folder, which must be the one that a draft plans.
+
+    Args:
+        hydra_context: what composes each run's configuration.
+        task_function: what a launcher calls with each.
+        config: the configuration composed without the axes.
+        draft: the plan as it would be made now.
+        arguments: the overrides that made it.
+        folder: the sweep's folder.
+        choice: what is run again.
+
+    Raises:
+        ConfigError: the draft is another sweep, or adds points where that was not asked for.
+        LogError: the sweep, or a run of it, is being written by a living process.
+    """
+    with own_sweep(folder):
+        old = read_plan(folder)
+        compose = partial(hydra_context.config_loader.load_sweep_config, config)
+        _refuse(
+            folder,
+            old,
+            [
+                *plan_differences(old, draft),
+                *config_differences(folder, old, draft, arguments, compose),
+            ],
+        )
+        plan = extend_plan(old, draft, choice.command)
+        if plan is not old and not choice.extend:
+            raise ConfigError(
+                f"{folder} already holds the sweep '{old.name}' of {old.created}, without "
+                f"{len(plan.points) - len(old.points)} of these {len(plan.points)} runs; "
+                f"to add them: provrunner resume {folder} and the overrides that differ"
+            )
+        due = _due(folder, plan, failed=choice.failed)
+        if plan is not old:
+            replace_plan(folder, plan)
+        if not due:
+            return Outcome(folder, count_statuses(folder, plan))
+        every = job_overrides(plan, arguments, folder)
+        extra = _extra_words(choice)
+        jobs = [[*every[number], *extra] for number in due]
+        return launch_jobs(hydra_context, task_function, config, plan, jobs=jobs, folder=folder)
+
+
+def _words(folder: Path, changes: Sequence[str]) -> tuple[Path | None, list[str]]:
+    """Return the folder of configuration and the overrides of a sweep, with changes to them."""
+    plan = read_plan(folder)
+    if plan.command[: len(COMMAND)] != COMMAND:
+        told = " ".join(plan.command) or "a script of its own"
+        raise LogError(
+            f"{folder} was made by {told}; only a sweep that provrunner planned can be resumed"
+        )
+    args = get_args_parser().parse_args(list(plan.command[len(COMMAND) :]))
+    words = list(args.overrides)
+    for extension in plan.extensions:
+        words = _replaced(words, [word for word in extension.command[_HEAD:] if "=" in word])
+    words = _replaced(words, changes)
+    masked = [word.partition("=")[0] for word in words if MASK in word]
+    if masked:
+        given = " ".join(f"{key}=..." for key in masked)
+        raise ConfigError(
+            f"{', '.join(masked)} is in no file of {folder}; "
+            f"give it anew: provrunner resume {folder} {given}"
+        )
+    return (Path(args.config_dir) if args.config_dir else None), words
+
+
+def _replaced(words: Sequence[str], changes: Sequence[str]) -> list[str]:
+    """Return overrides with changes in place of those of the same keys."""
+    changed = {one.key_or_group for one in parse_overrides(changes)}
+    masked = [word for word in words if MASK in word and _key(word) not in changed]
+    plain = [word for word in words if MASK not in word]
+    parsed = zip(plain, parse_overrides(plain), strict=True)
+    return [*masked, *(word for word, one in parsed if one.key_or_group not in changed), *changes]
+
+
+def _key(word: str) -> str:
+    return word.partition("=")[0].lstrip("+~")
+
+
+def _refuse(folder: Path, old: Plan, differences: Sequence[str]) -> None:
+    """Refuse to mix two sweeps in one folder.
+
+    Raises:
+        ConfigError: there are differences.
+    """
+    if differences:
+        raise ConfigError(
+            f"{folder} already holds the sweep '{old.name}' of {old.created}, which is another "
+            f"one: {'; '.join(differences)}; give it a folder of its own, or go on with the sweep "
+            f"as it is: provrunner resume {folder}"
+        )
+
+
+def _due(folder: Path, plan: Plan, *, failed: bool) -> list[int]:
+    """Return the numbers of the runs to run; what dead ones left is sealed."""
+    again = (*_LEFT, RunStatus.FAILED) if failed else _LEFT
+    states = {point.run: run_status(run_folder(folder, point.run_id)) for point in plan.points}
+    alive = [
+        plan.points[run].run_id for run, state in states.items() if state[0] is RunStatus.RUNNING
+    ]
+    if alive:
+        raise LogError(
+            f"{folder}: run {', '.join(alive)} is still being written, though what ran its sweep "
+            "has ended; wait for it or end its process, then resume"
+        )
+    for run, (status, log_state) in states.items():
+        if status is not RunStatus.PLANNED and log_state is not LogState.COMPLETE:
+            # One that ended and was killed while it was sealed keeps its own end.
+            place = run_folder(folder, plan.points[run].run_id)
+            seal_run(place, RunStatus.LOST, "its process died and left no end")
+    return [run for run, (status, _) in states.items() if status in again]
+
+
+def _extra_words(choice: Choice) -> list[str]:
+    words = ["+run.anew=true"] if choice.anew else []
+    if choice.command:
+        words.append(to_override("+run.command", list(choice.command)))
+    return words
+
+
+def _code_differences(record: RunRecord | None) -> tuple[str, ...]:
+    """Say how the code here differs from that of the first run that began, as far as is known."""
+    if record is None:
+        return ()
+    if record.code.get("commit"):
+        return code_differences(record, Path.cwd())
+    return module_differences(record, Path.cwd())
+
+
+def _check(
+    folder: Path, words: Sequence[str], record: RunRecord | None, trusted: Collection[str]
+) -> None:
+    """Check a sweep as a new one is checked, but first whether what it calls may be called."""
+    config = compose_config(words, return_hydra_config=True)
+    draft = draft_plan(config, words, datetime.now(UTC))
+    swept: Mapping[str, object] = {
+        axis.name.removesuffix("._target_"): [{"_target_": level} for level in axis.levels]
+        for axis in draft.hyperparameters
+        if axis.name.endswith("._target_")
+    }
+    own = {"": OmegaConf.to_container(own_config(config), resolve=True), **swept}
+    host = None if record is None else record.host
+    check_targets(own, host, f"sweep {folder}", Path.cwd(), trusted)
+    check_sweep(config, words, draft)

@@ -1,0 +1,75 @@
+"""Whether a sweep's configuration is still what its runs were configured with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig
+
+from provrunner.compose import job_overrides, own_config
+from provrunner.compose.resolvers import hydra_resolvable
+from provrunner.compose.sweep import NOT_OF_THE_RESULT
+from provrunner.plan import Plan
+from provrunner.run.hidden import MASK, shown_values
+from provrunner.run.record import first_record
+
+__all__ = ["config_differences"]
+
+_SHOWN = 4
+
+
+def config_differences(
+    folder: Path,
+    old: Plan,
+    draft: Plan,
+    arguments: Sequence[str],
+    compose: Callable[[list[str]], DictConfig],
+) -> tuple[str, ...]:
+    """Return a phrase for each value that may change a result and is not what it was.
+
+    Compared are the configuration that a run would have now and the one it was recorded with;
+    where no run has begun, the digests of the two plans.
+
+    Args:
+        folder: the sweep's folder.
+        old: the plan that it holds.
+        draft: the plan as it would be made now.
+        arguments: the overrides that made it.
+        compose: gives the configuration of one run, with Hydra's node, from its overrides.
+    """
+    if old.config_sha256 == draft.config_sha256:
+        return ()
+    record = first_record(folder)
+    if record is None:
+        return ("its configuration has other values",)
+    words = job_overrides(old, arguments, folder)[record.point.run]
+    config = compose(words)
+    with hydra_resolvable(config):
+        now = dict(_leaves(shown_values(own_config(config))))
+    then = dict(_leaves(record.config))
+    changed = [name for name in sorted(now.keys() | then.keys()) if _is_other(name, then, now)]
+    shown = [f"{name} was {_text(then, name)}, and is {_text(now, name)}" for name in changed]
+    more = [f"{len(changed) - _SHOWN} more values"] if len(changed) > _SHOWN else []
+    return (*shown[:_SHOWN], *more)
+
+
+def _is_other(name: str, then: Mapping[str, Any], now: Mapping[str, Any]) -> bool:
+    if name.partition(".")[0] in NOT_OF_THE_RESULT:
+        return False
+    before, after = then.get(name, _leaves), now.get(name, _leaves)
+    is_masked = any(isinstance(value, str) and MASK in value for value in (before, after))
+    return before != after and not is_masked
+
+
+def _text(leaves: Mapping[str, Any], name: str) -> str:
+    return repr(leaves[name]) if name in leaves else "not there"
+
+
+def _leaves(node: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    if not isinstance(node, Mapping) or (not node and prefix):
+        yield prefix, node
+        return
+    for key, value in node.items():
+        yield from _leaves(value, f"{prefix}.{key}" if prefix else str(key))

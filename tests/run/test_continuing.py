@@ -1,0 +1,90 @@
+"""What an earlier attempt left, and how a run goes on from it."""
+
+from __future__ import annotations
+
+import random
+
+import numpy as np
+import pytest
+import torch
+from omegaconf import OmegaConf
+
+from provrunner.ids import file_digest
+from provrunner.log import ArrowSink
+from provrunner.run.continuing import Continuation, RandomState, find_continuation
+from provrunner.schema import Event, RunStatus
+
+CONFIG = OmegaConf.create({"trainer": {"max_epochs": 5}})
+
+
+def draw():
+    return random.random(), float(np.random.random()), float(torch.rand(()))
+
+
+def save(run, epoch, *, whole=True, state=True):
+    path = run / "checkpoints" / f"epoch{epoch:03d}.ckpt"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    progress = {"epoch_loop.batch_progress": {"is_last_batch": whole}}
+    callbacks = {"RandomState": RandomState().state_dict()} if state else {}
+    torch.save({"epoch": epoch, "loops": {"fit_loop": progress}, "callbacks": callbacks}, path)
+    return path
+
+
+def left_behind(run, *paths, deleted=()):
+    """Write the log of an attempt that made these checkpoints."""
+    sink = ArrowSink(run, sweep_id="s", run_id=run.name)
+    sink.open(0)
+    sink.write([Event("run_start", run.name, {"attempt": 0})])
+    for path in paths:
+        name = path.relative_to(run).as_posix()
+        sink.write([Event("checkpoint", name, {"sha256": file_digest(path)})])
+        if path in deleted:
+            sink.write([Event("checkpoint_deleted", name, {})])
+    sink.close(RunStatus.LOST)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return tmp_path / "0003-9f2c41d8"
+
+
+def test_a_run_that_never_began_begins_with_its_first_step(folder):
+    assert find_continuation(folder, CONFIG) == Continuation(0, None, {})
+
+
+def test_the_latest_whole_checkpoint_is_gone_on_from(folder):
+    paths = [save(folder, 0), save(folder, 1)]
+    left_behind(folder, *paths)
+    found = find_continuation(folder, CONFIG)
+    assert (found.attempt, found.checkpoint) == (1, paths[1])
+    assert list(found.checkpoints) == ["checkpoints/epoch000.ckpt", "checkpoints/epoch001.ckpt"]
+
+
+def test_no_checkpoint_is_gone_on_from_when_all_is_to_begin_anew(folder):
+    left_behind(folder, save(folder, 1))
+    found = find_continuation(folder, CONFIG, anew=True)
+    assert (found.attempt, found.checkpoint) == (1, None)
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    ["other bytes", "gone", "deleted", "midst of an epoch", "no random state", "nothing left"],
+)
+def test_a_checkpoint_that_will_not_do_is_passed_over(folder, spoil):
+    good = save(folder, 0)
+    epoch = 4 if spoil == "nothing left" else 1
+    bad = save(folder, epoch, whole=spoil != "midst of an epoch", state=spoil != "no random state")
+    left_behind(folder, good, bad, deleted=[bad] if spoil == "deleted" else [])
+    if spoil == "other bytes":
+        bad.write_bytes(bad.read_bytes()[:-1] + b"?")
+    if spoil == "gone":
+        bad.unlink()
+    assert find_continuation(folder, CONFIG).checkpoint == good
+
+
+def test_random_numbers_go_on_where_a_checkpoint_was_made(tmp_path):
+    torch.save(RandomState().state_dict(), tmp_path / "state")
+    drawn = draw()
+    assert draw() != drawn
+    RandomState().load_state_dict(torch.load(tmp_path / "state", weights_only=True))
+    assert draw() == drawn
