@@ -1,4 +1,4 @@
-"""What is known of a sweep beside its results: why it was run, where it came from, what was noted."""
+"""What is known of a sweep beside its results: why it ran, where it came from, what was noted."""
 
 from __future__ import annotations
 
