@@ -6,7 +6,7 @@ import json
 import os
 import socket
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -19,6 +19,7 @@ STALE_S = 60.0
 """A heartbeat from another machine that is older than this is taken for a death."""
 
 _OWNER_FILE = "owner.json"
+_CLAIMS = "owner.*.claim"
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
@@ -58,26 +59,19 @@ def this_process() -> Owner:
 def own_sweep(sweep_folder: Path) -> Iterator[None]:
     """Be the one process that runs a sweep, until the block is left or the process dies.
 
+    A file says so that only one process can make; beside what a dead one left, the next number is
+    taken.
+
     Raises:
         LogError: another process runs it.
     """
-    import fcntl  # not on every system that can read a sweep
-
-    descriptor = os.open(sweep_folder, os.O_RDONLY | os.O_CLOEXEC)
+    mine = _claim(sweep_folder)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(descriptor)
-        owner = read_owner(sweep_folder)
-        who = f"process {owner.pid} on {owner.host}" if owner else "another process"
-        raise LogError(f"{sweep_folder} is being run by {who}") from None
-    except OSError:
-        # a file system without locks: the runs' own logs still refuse a second writer
-        pass
-    try:
+        # a slower process may have made another one when it saw none that lives
+        _refuse(sweep_folder, [path for path in sweep_folder.glob(_CLAIMS) if path != mine])
         yield
     finally:
-        os.close(descriptor)
+        mine.unlink(missing_ok=True)
 
 
 def write_owner(sweep_folder: Path) -> None:
@@ -90,8 +84,12 @@ def write_owner(sweep_folder: Path) -> None:
 
 def read_owner(sweep_folder: Path) -> Owner | None:
     """Return the process that runs or ran a sweep; None where nothing tells."""
+    return _read_owner(sweep_folder / _OWNER_FILE)
+
+
+def _read_owner(path: Path) -> Owner | None:
     try:
-        fields = json.loads((sweep_folder / _OWNER_FILE).read_text("utf-8"))
+        fields = json.loads(path.read_text("utf-8"))
         return Owner.from_metadata({str(key): str(value) for key, value in fields.items()})
     except (OSError, ValueError, AttributeError):
         return None
@@ -114,6 +112,38 @@ def is_alive(owner: Owner, heartbeat: float | None, *, now: float | None = None)
     if heartbeat is None:
         return False
     return (time.time() if now is None else now) - heartbeat < STALE_S
+
+
+def _claim(sweep_folder: Path) -> Path:
+    while True:
+        dead = list(sweep_folder.glob(_CLAIMS))
+        _refuse(sweep_folder, dead)
+        number = max((int(path.name.split(".")[1]) + 1 for path in dead), default=0)
+        mine = sweep_folder / f"owner.{number}.claim"
+        try:
+            with mine.open("x", encoding="utf-8") as file:
+                json.dump(this_process().to_metadata(), file)
+        except FileExistsError:
+            continue
+        for path in dead:
+            path.unlink(missing_ok=True)
+        return mine
+
+
+def _refuse(sweep_folder: Path, claims: Sequence[Path]) -> None:
+    """Raise where one of the claims is that of a living process."""
+    for path in claims:
+        # one that was made a moment ago may still be empty: its age decides
+        holder = _read_owner(path) or Owner()
+        if path.exists() and is_alive(holder, _last_sign(sweep_folder, path)):
+            who = f"process {holder.pid} on {holder.host}" if holder.pid else "another process"
+            raise LogError(f"{sweep_folder} is being run by {who}; {path.name} says so")
+
+
+def _last_sign(sweep_folder: Path, claim: Path) -> float:
+    """Return when a sweep, or a run of it, last gave a sign of life."""
+    places = (claim, *sweep_folder.glob("runs/*/log/*"))
+    return max((place.stat().st_mtime for place in places if place.exists()), default=0.0)
 
 
 def _runs(owner: Owner) -> bool:

@@ -1,13 +1,16 @@
 from __future__ import annotations
 
+import json
+import os
 import subprocess
 import sys
 from dataclasses import replace
+from multiprocessing import get_context
 
 import pytest
 
 from provrunner.errors import LogError
-from provrunner.log.liveness import Owner, is_alive, own_sweep, this_process, write_owner
+from provrunner.log.liveness import Owner, is_alive, own_sweep, this_process
 
 
 def test_the_calling_process_is_alive_without_any_heartbeat():
@@ -48,9 +51,71 @@ def test_an_owner_survives_its_metadata():
 
 
 def test_a_sweep_is_run_by_one_process_at_a_time(tmp_path):
-    write_owner(tmp_path)
-    refused = pytest.raises(LogError, match=r"is being run by process \d+ on ")
+    refused = pytest.raises(
+        LogError, match=r"is being run by process \d+ on .*owner.0.claim says so"
+    )
     with own_sweep(tmp_path), refused, own_sweep(tmp_path):
         pass
     with own_sweep(tmp_path):
         pass
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_a_dead_process_claimed_is_taken_over(tmp_path):
+    dead = replace(this_process(), pid=str(2**22 + 1))
+    (tmp_path / "owner.0.claim").write_text(json.dumps(dead.to_metadata()))
+    with own_sweep(tmp_path):
+        assert json.loads((tmp_path / "owner.1.claim").read_text())["pid"] == this_process().pid
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_claim_that_says_nothing_yet_is_a_living_one_until_it_is_old(tmp_path):
+    claim = tmp_path / "owner.3.claim"
+    claim.touch()
+    with pytest.raises(LogError, match="being run by another process"), own_sweep(tmp_path):
+        pass
+    os.utime(claim, (1000.0, 1000.0))
+    with own_sweep(tmp_path):
+        assert [path.name for path in tmp_path.iterdir()] == ["owner.4.claim"]
+
+
+def test_a_sweep_of_another_machine_is_its_own_while_a_run_gives_signs_of_life(tmp_path):
+    elsewhere = replace(this_process(), host="elsewhere")
+    claim, log = tmp_path / "owner.0.claim", tmp_path / "runs" / "0000-a" / "log" / "events.arrows"
+    claim.write_text(json.dumps(elsewhere.to_metadata()))
+    log.parent.mkdir(parents=True)
+    log.touch()
+    os.utime(claim, (1000.0, 1000.0))
+    with pytest.raises(LogError, match="on elsewhere"), own_sweep(tmp_path):
+        pass
+    os.utime(log, (1000.0, 1000.0))
+    with own_sweep(tmp_path):
+        pass
+
+
+def test_only_one_of_many_processes_takes_over(tmp_path):
+    dead = replace(this_process(), pid=str(2**22 + 1))
+    (tmp_path / "owner.0.claim").write_text(json.dumps(dead.to_metadata()))
+    context = get_context("fork")
+    results = context.Queue()
+    start = context.Event()
+
+    def take() -> None:
+        start.wait()
+        try:
+            with own_sweep(tmp_path):
+                results.put("owner")
+                done.wait()
+        except LogError:
+            results.put("refused")
+
+    done = context.Event()
+    others = [context.Process(target=take) for _ in range(8)]
+    for other in others:
+        other.start()
+    start.set()
+    said = [results.get(timeout=60) for _ in others]
+    done.set()
+    for other in others:
+        other.join()
+    assert sorted(said) == ["owner", *["refused"] * 7]
