@@ -64,7 +64,13 @@ def _report(name: str, place: Path) -> Path:
 
 
 def _shoot(
-    browser: Browser, page: Path, sections: tuple[str, ...], size: tuple[int, int], path: Path
+    browser: Browser,
+    page: Path,
+    sections: tuple[str, ...],
+    size: tuple[int, int],
+    path: Path,
+    *,
+    most_bytes: int = _MOST_BYTES,
 ) -> str:
     """Photograph some sections of a page, as much of them as fits into the bytes."""
     width, height = size
@@ -79,7 +85,7 @@ def _shoot(
     browser.shoot(path, {"x": 0, "y": 0, "width": width, "height": height})
     pixels = browser.read_pixels(path)
     write_small_png(path, pixels)
-    while path.stat().st_size > _MOST_BYTES:
+    while path.stat().st_size > most_bytes:
         height = height * 19 // 20
         write_small_png(path, pixels[:height])
     return f"{path}  {width} x {height}  {path.stat().st_size // 1000} kB"

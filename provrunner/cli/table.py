@@ -80,6 +80,7 @@ def analyze(  # noqa: PLR0913  called with its words by name
     from provrunner.report import (
         analyze_store,
         print_summary,
+        summary_latex,
         summary_markdown,
         write_summary,
     )
@@ -98,6 +99,8 @@ def analyze(  # noqa: PLR0913  called with its words by name
         echo(found.to_json(), end="")
     elif format_ == "markdown":
         echo(summary_markdown(found.to_dict()), end="")
+    elif format_ == "latex":
+        echo(summary_latex(found.to_dict()), end="")
     else:
         print_summary(found.to_dict())
     for path in () if out is None else write_summary(found, out):

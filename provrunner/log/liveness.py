@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import os
 import socket
+import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -59,18 +60,22 @@ def this_process() -> Owner:
 def own_sweep(sweep_folder: Path) -> Iterator[None]:
     """Be the one process that runs a sweep, until the block is left or the process dies.
 
-    A file says so that only one process can make; beside what a dead one left, the next number is
-    taken.
+    A file says so that only one process can make, and that is touched while the process lives;
+    beside what a dead one left, the next number is taken.
 
     Raises:
-        LogError: another process runs it.
+        LogError: another process runs it, or the folder cannot be written.
     """
     mine = _claim(sweep_folder)
+    ended = threading.Event()
+    beat = threading.Thread(target=_beat, args=(mine, ended), name="provrunner-claim", daemon=True)
     try:
         # a slower process may have made another one when it saw none that lives
         _refuse(sweep_folder, [path for path in sweep_folder.glob(_CLAIMS) if path != mine])
+        beat.start()
         yield
     finally:
+        ended.set()
         mine.unlink(missing_ok=True)
 
 
@@ -116,8 +121,7 @@ def is_alive(owner: Owner, heartbeat: float | None, *, now: float | None = None)
 
 def _claim(sweep_folder: Path) -> Path:
     while True:
-        dead = list(sweep_folder.glob(_CLAIMS))
-        _refuse(sweep_folder, dead)
+        dead = _refuse(sweep_folder, list(sweep_folder.glob(_CLAIMS)))
         number = max((int(path.name.split(".")[1]) + 1 for path in dead), default=0)
         mine = sweep_folder / f"owner.{number}.claim"
         try:
@@ -125,25 +129,42 @@ def _claim(sweep_folder: Path) -> Path:
                 json.dump(this_process().to_metadata(), file)
         except FileExistsError:
             continue
-        for path in dead:
-            path.unlink(missing_ok=True)
+        except OSError as error:
+            raise LogError(f"cannot write {mine}: {error.strerror or error}") from error
+        for path, holder in dead.items():
+            # its number may be a living one's by now
+            if _holder(path) == holder:
+                path.unlink(missing_ok=True)
         return mine
 
 
-def _refuse(sweep_folder: Path, claims: Sequence[Path]) -> None:
-    """Raise where one of the claims is that of a living process."""
-    for path in claims:
+def _refuse(sweep_folder: Path, claims: Sequence[Path]) -> dict[Path, Owner]:
+    """Return who held each of the claims; raise where one is that of a living process."""
+    holders = {path: _holder(path) for path in claims}
+    for path, holder in holders.items():
         # one that was made a moment ago may still be empty: its age decides
-        holder = _read_owner(path) or Owner()
-        if path.exists() and is_alive(holder, _last_sign(sweep_folder, path)):
+        if is_alive(holder, _touched(path)):
             who = f"process {holder.pid} on {holder.host}" if holder.pid else "another process"
             raise LogError(f"{sweep_folder} is being run by {who}; {path.name} says so")
+    return holders
 
 
-def _last_sign(sweep_folder: Path, claim: Path) -> float:
-    """Return when a sweep, or a run of it, last gave a sign of life."""
-    places = (claim, *sweep_folder.glob("runs/*/log/*"))
-    return max((place.stat().st_mtime for place in places if place.exists()), default=0.0)
+def _holder(claim: Path) -> Owner:
+    return _read_owner(claim) or Owner()
+
+
+def _beat(claim: Path, ended: threading.Event) -> None:
+    """Touch a claim until its block is left: to other machines that is all that tells of it."""
+    while not ended.wait(STALE_S / 4):
+        with suppress(OSError):
+            os.utime(claim)
+
+
+def _touched(path: Path) -> float | None:
+    try:
+        return path.stat().st_mtime
+    except OSError:
+        return None
 
 
 def _runs(owner: Owner) -> bool:

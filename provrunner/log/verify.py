@@ -174,10 +174,10 @@ def _check_checkpoints(
             yield Finding("note", path, f"{subject} lies outside the sweep and is not checked")
             continue
         problem = _checkpoint_problem(run, subject, data, read_data)
-        if problem == _MISSING and not _has_ended(events):
+        if problem == _MISSING and not _has_ended(events, subject):
             # it is deleted first and told of then
             yield Finding(
-                "incomplete", f"{path}/{subject}", f"{problem}; the run has no end of its own"
+                "incomplete", f"{path}/{subject}", f"{problem}; its attempt has no end of its own"
             )
         elif problem:
             yield Finding("damaged", f"{path}/{subject}", problem)
@@ -199,10 +199,15 @@ def _checkpoint_problem(
     return None
 
 
-def _has_ended(events: list[dict[str, Any]]) -> bool:
-    """Say whether a run told of its own end; that of a lost one was told by others."""
-    ends = [event["data"].get("status") for event in events if event["kind"] == "run_end"]
-    return bool(ends) and ends[-1] != RunStatus.LOST
+def _has_ended(events: list[dict[str, Any]], checkpoint: str) -> bool:
+    """Say whether the attempt that wrote a checkpoint told of its own end.
+
+    That of a lost one was told by others.
+    """
+    own = [(event["kind"], event["subject"]) == ("checkpoint", checkpoint) for event in events]
+    later = events[len(own) - own[::-1].index(True) :]
+    ends = (event["data"].get("status") for event in later if event["kind"] == "run_end")
+    return next(ends, RunStatus.LOST) != RunStatus.LOST
 
 
 def _last_count(events: list[dict[str, Any]]) -> int | None:

@@ -20,6 +20,8 @@ __all__ = ["latex_text", "summary_latex"]
 _SIGNS = {
     "\\": r"\textbackslash{}",
     **{sign: f"\\{sign}" for sign in "{}$&#_%"},
+    # after the end of a row they would be its arguments
+    **{sign: f"{{{sign}}}" for sign in "[*"},
     "~": r"\textasciitilde{}",
     "^": r"\textasciicircum{}",
     "<": "$<$",

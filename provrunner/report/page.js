@@ -43,7 +43,9 @@
       const cell = row.cells[column];
       const [value, limit] = [number(cell), Number(wanted)];
       if (value === null || Number.isNaN(limit)) {
-        const same = cell.textContent.toLowerCase().startsWith(wanted);
+        // the reason follows the status in its cell
+        const told = cell.querySelector(".status") ?? cell;
+        const same = told.textContent.trim().toLowerCase() === wanted;
         return sign === "=" ? same : sign === "!=" ? !same : false;
       }
       return {

@@ -8,6 +8,7 @@ from dataclasses import replace
 from multiprocessing import get_context
 
 import pytest
+from support.processes import wait_for
 
 from provrunner.errors import LogError
 from provrunner.log.liveness import Owner, is_alive, own_sweep, this_process
@@ -79,17 +80,29 @@ def test_a_claim_that_says_nothing_yet_is_a_living_one_until_it_is_old(tmp_path)
         assert [path.name for path in tmp_path.iterdir()] == ["owner.4.claim"]
 
 
-def test_a_sweep_of_another_machine_is_its_own_while_a_run_gives_signs_of_life(tmp_path):
-    elsewhere = replace(this_process(), host="elsewhere")
-    claim, log = tmp_path / "owner.0.claim", tmp_path / "runs" / "0000-a" / "log" / "events.arrows"
-    claim.write_text(json.dumps(elsewhere.to_metadata()))
-    log.parent.mkdir(parents=True)
-    log.touch()
-    os.utime(claim, (1000.0, 1000.0))
+def test_a_claim_of_another_machine_holds_while_it_is_touched(tmp_path):
+    claim = tmp_path / "owner.0.claim"
+    claim.write_text(json.dumps(replace(this_process(), host="elsewhere").to_metadata()))
     with pytest.raises(LogError, match="on elsewhere"), own_sweep(tmp_path):
         pass
-    os.utime(log, (1000.0, 1000.0))
+    os.utime(claim, (1000.0, 1000.0))
     with own_sweep(tmp_path):
+        pass
+
+
+def test_a_claim_is_touched_as_long_as_it_is_held(tmp_path, monkeypatch):
+    monkeypatch.setattr("provrunner.log.liveness.STALE_S", 0.04)
+    with own_sweep(tmp_path):
+        (claim,) = tmp_path.iterdir()
+        os.utime(claim, (1000.0, 1000.0))
+        wait_for(lambda: claim.stat().st_mtime > 1000.0)
+
+
+def test_a_folder_that_cannot_be_written_is_one_error(tmp_path):
+    with (
+        pytest.raises(LogError, match=r"cannot write .*owner\.0\.claim"),
+        own_sweep(tmp_path / "no"),
+    ):
         pass
 
 

@@ -140,7 +140,8 @@ def test_a_checkpoint_that_a_killed_run_was_deleting_is_incomplete_not_damaged(s
     gone = checkpoint(run, "a", b"weights")
     write_run(sweep, "0002-c", gone, status=RunStatus.LOST)
     (run / "checkpoints" / "a").unlink()
-    told = "is missing and no event says it was deleted; the run has no end of its own"
+    write_run(sweep, "0002-c")  # another attempt, which ends well
+    told = "is missing and no event says it was deleted; its attempt has no end of its own"
     assert findings(sweep)[1:] == [
         ("incomplete", "runs/0002-c/checkpoints/a", f"the checkpoint {told}")
     ]

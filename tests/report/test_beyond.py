@@ -10,7 +10,7 @@ from provrunner.report.chart_files import write_charts
 from provrunner.report.figures import list_pictures
 from provrunner.report.frame import render_svg
 from provrunner.report.html import build_page
-from provrunner.report.latex import summary_latex
+from provrunner.report.latex import latex_text, summary_latex
 from provrunner.report.lines import run_lines
 from provrunner.report.points import design_map, failure_rate, quality_cost
 from provrunner.report.results import build_study, objective_by_epoch, trials_table
@@ -167,6 +167,8 @@ def test_the_latex_table_has_every_component_and_no_command_of_a_name(analysed):
     hostile = {**analysed["components"][0], "parameters": ["a_b\\input{x}%"]}
     text = summary_latex({**analysed, "components": [hostile]})
     assert "a\\_b\\textbackslash{}input\\{x\\}\\%" in text
+    # after the end of a row these would be read as its arguments
+    assert latex_text("[2cm]*") == "{[}2cm]{*}"
 
 
 def test_every_chart_becomes_an_svg_and_a_png_beside_a_latex_table(
