@@ -20,7 +20,7 @@ from provrunner.plan import Hyperparameter, Imported, Objective, Plan, Point
 from provrunner.redaction import redact_value
 from provrunner.report.columns import choose_columns
 from provrunner.report.imported_run import write_imported_run
-from provrunner.report.results import Sweep
+from provrunner.report.results import RUN_COLUMNS, Sweep
 from provrunner.report.stored import judged_by, read_runs_table
 from provrunner.report.stores import Store, StoredRun, read_store
 from provrunner.report.stores.table import store_of_table
@@ -71,10 +71,11 @@ def import_runs(
     table = store.table.drop_columns(others)
     chosen = choose_columns(table, judged, parameters=parameters, seed=seed)
     varied = [name for name in chosen.parameters if _varies(table[name])]
-    points = _points(store, varied, chosen.seed)
+    axes = {_axis(name): name for name in varied}
+    points = _points(store, axes, chosen.seed)
     now = datetime.now(UTC)
     folder = _make_folder(to, store.name, now)
-    plan = _plan(store, Objective(judged[0], ways[0], at="last"), points, varied)
+    plan = _plan(store, Objective(judged[0], ways[0], at="last"), points, axes)
     created = now.isoformat(timespec="seconds").replace("+00:00", "Z")
     write_plan(folder, replace(plan, sweep_id=folder.name, created=created))
     for point, run in zip(points, store.runs, strict=True):
@@ -98,14 +99,19 @@ def _make_folder(to: Path | str | None, name: str, now: datetime) -> Path:
     return claim_sweep_folder(Path(to))
 
 
-def _points(store: Store, varied: Sequence[str], seed: str | None) -> tuple[Point, ...]:
+def _axis(column: str) -> str:
+    """Return what the plan calls a setting, as `analyze` does: a column of ours hides none."""
+    return f"parameter {column}" if column in RUN_COLUMNS else column
+
+
+def _points(store: Store, axes: Mapping[str, str], seed: str | None) -> tuple[Point, ...]:
     points: list[Point] = []
     replicates = defaultdict[str, int](int)
     for number, run in enumerate(store.runs):
         told = {
             store.columns[key]: redact_value(key, run.parameters[key]) for key in run.parameters
         }
-        values = {name: told.get(name) for name in varied}
+        values = {axis: told.get(column) for axis, column in axes.items()}
         trial, own_seed = trial_id(values), _whole(told.get(seed or ""))
         identity = run_id(number, values, 0 if own_seed is None else own_seed)
         points.append(Point(number, identity, trial, replicates[trial], own_seed, values))
@@ -121,11 +127,12 @@ def _whole(value: object) -> int | None:
 
 
 def _plan(
-    store: Store, objective: Objective, points: tuple[Point, ...], varied: Sequence[str]
+    store: Store, objective: Objective, points: tuple[Point, ...], axes: Mapping[str, str]
 ) -> Plan:
     """Return the plan of a sweep that has no folder yet."""
     names = {column: key for key, column in store.columns.items()}
-    ranges = {name: store.ranges[names[name]] for name in varied if names[name] in store.ranges}
+    keys = {axis: names.get(column, column) for axis, column in axes.items()}
+    ranges = {axis: store.ranges[key] for axis, key in keys.items() if key in store.ranges}
     return Plan(
         sweep_id="",
         name=store.name,
@@ -134,7 +141,7 @@ def _plan(
         design="list",
         hyperparameters=tuple(
             _hyperparameter(name, points, ranges[name][2] if name in ranges else None)
-            for name in varied
+            for name in axes
         ),
         points=points,
         granularity="run",  # no store tells of epochs and models

@@ -33,9 +33,9 @@ if TYPE_CHECKING:
     from provrunner.graph import Graph
     from provrunner.sensitivity import Parameter, Study, Summary
 
-__all__ = ["Sweep", "build_study", "open_sweep", "trials_table"]
+__all__ = ["RUN_COLUMNS", "Sweep", "build_study", "open_sweep", "trials_table"]
 
-_RUN_COLUMNS = (
+RUN_COLUMNS = (
     "run",
     "run_id",
     "trial_id",
@@ -47,7 +47,7 @@ _RUN_COLUMNS = (
     "objective_epoch",
     "duration_s",
 )
-
+"""What the sensitivity analysis is told of a run; no hyperparameter of a study has such a name."""
 
 _UNTOLD = ("list", "single")
 """Designs that do not say how their points were chosen."""
@@ -221,7 +221,7 @@ def build_study(plan: Plan) -> Study:
         metric=plan.objective.metric,
         direction=plan.objective.direction,
         parameters=tuple(
-            _parameter(plan, axis) for axis in plan.hyperparameters if axis.name not in _RUN_COLUMNS
+            _parameter(plan, axis) for axis in plan.hyperparameters if axis.name not in RUN_COLUMNS
         ),
         seeds=plan.seeds,
         planned=len(plan.points),
@@ -248,7 +248,7 @@ def trials_table(plan: Plan, runs: pa.Table) -> pa.Table:
     """
     points = {point.run_id: point for point in plan.points}
     planned = pc.is_in(runs["run_id"], pa.array(list(points), pa.utf8()))
-    table = runs.filter(planned).select(list(_RUN_COLUMNS))
+    table = runs.filter(planned).select(list(RUN_COLUMNS))
     rows = [points[run_id].values for run_id in table["run_id"].to_pylist()]
     for parameter in build_study(plan).parameters:
         values = [row.get(parameter.name) for row in rows]

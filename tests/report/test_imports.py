@@ -171,3 +171,15 @@ def test_the_same_store_gives_the_same_logs(stores, tmp_path):
     for file in sorted(first.folder.glob("runs/*/log/*")):
         assert file.read_bytes() == (second.folder / file.relative_to(first.folder)).read_bytes()
     assert open_sweep(first.folder).plan.points == second.plan.points
+
+
+def test_a_setting_named_like_a_column_of_ours_is_told_as_analyze_tells_it(tmp_path):
+    table = tmp_path / "runs.csv"
+    rows = [f"{i % 3},{kind},{i // 6},{2 * (kind == 'hinge') + i * 7 % 5 / 10}\n" for i, kind in
+            enumerate(["logistic", "hinge"] * 6)]  # fmt: skip
+    table.write_text("lr,objective,seed,loss\n" + "".join(rows))
+    sweep = import_runs(table, "loss", parameters=["lr", "objective"], to=tmp_path / "sweep")
+    own = analyze_store(table, "loss", parameters=["lr", "objective"]).to_dict()
+    assert sweep.sensitivity().to_dict()["components"] == own["components"]
+    assert own["components"][0]["component"] == "parameter objective"
+    assert check_graph(sweep.graph()) == []
