@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import warnings
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -74,13 +75,14 @@ def import_runs(
     axes = {_axis(name): name for name in varied}
     points = _points(store, axes, chosen.seed)
     now = datetime.now(UTC)
-    folder = _make_folder(to, store.name, now)
     plan = _plan(store, Objective(judged[0], ways[0], at="last"), points, axes)
-    created = now.isoformat(timespec="seconds").replace("+00:00", "Z")
-    write_plan(folder, replace(plan, sweep_id=folder.name, created=created))
-    for point, run in zip(points, store.runs, strict=True):
-        write_imported_run(folder, point, run, store, judged[0])
-    return Sweep(folder)
+    was_there = to is not None and Path(to).is_dir()
+    folder = _make_folder(to, store.name, now)
+    try:
+        return _write(folder, replace(plan, sweep_id=folder.name, created=_utc(now)), store)
+    except BaseException:
+        _take_back(folder, was_there=was_there)
+        raise
 
 
 def _named(objective: str | Sequence[str] | None, path: Path) -> list[str]:
@@ -97,6 +99,23 @@ def _make_folder(to: Path | str | None, name: str, now: datetime) -> Path:
     if to is None:
         return create_sweep_folder(Path("outputs"), name, now=now)
     return claim_sweep_folder(Path(to))
+
+
+def _write(folder: Path, plan: Plan, store: Store) -> Sweep:
+    write_plan(folder, plan)
+    for point, run in zip(plan.points, store.runs, strict=True):
+        write_imported_run(folder, point, run, store, plan.objective.metric)
+    return Sweep(folder)
+
+
+def _utc(now: datetime) -> str:
+    return now.isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
+def _take_back(folder: Path, *, was_there: bool) -> None:
+    """Remove half a sweep, which would bar a second try; an empty folder that was there stays."""
+    (folder / "plan.json").unlink(missing_ok=True)
+    shutil.rmtree(folder / "runs" if was_there else folder, ignore_errors=True)
 
 
 def _axis(column: str) -> str:

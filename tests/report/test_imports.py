@@ -1,6 +1,7 @@
 """Sweep folders made of other tools' runs, as the reading verbs see them."""
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -9,7 +10,15 @@ from provrunner.cli.table import import_
 from provrunner.errors import ConfigError, LogError
 from provrunner.graph import check_graph
 from provrunner.log import verify_sweep
-from provrunner.report import analyze_store, ask, import_runs, list_questions, open_sweep
+from provrunner.report import (
+    analyze_store,
+    ask,
+    import_runs,
+    imports,
+    list_questions,
+    open_sweep,
+)
+from provrunner.report.stores.store import Course, Store, StoredRun
 
 STORES = {
     "mlflow/mlflow.db": "val/loss",
@@ -183,3 +192,46 @@ def test_a_setting_named_like_a_column_of_ours_is_told_as_analyze_tells_it(tmp_p
     assert sweep.sensitivity().to_dict()["components"] == own["components"]
     assert own["components"][0]["component"] == "parameter objective"
     assert check_graph(sweep.graph()) == []
+
+
+def _import_of(runs, folder, monkeypatch):
+    """Import runs of a metric `loss` and a setting `lr` as if a tool had stored them."""
+    store = Store("tool", "s", Path(), tuple(runs))
+    monkeypatch.setattr(imports, "read_store", lambda *_, **__: store)
+    return store, import_runs(folder, "loss", to=folder)
+
+
+def _course(*values, **told):
+    course = Course()
+    for value in values:
+        course.add(value, **told)
+    return course
+
+
+@pytest.mark.parametrize("is_there", [False, True])
+def test_a_failed_import_leaves_nothing_that_bars_a_second_try(tmp_path, monkeypatch, is_there):
+    def fail(*_):
+        raise KeyboardInterrupt
+
+    table, folder = tmp_path / "runs.csv", tmp_path / "sweep"
+    table.write_text("lr,loss\n0.1,1\n0.2,2\n")
+    if is_there:
+        folder.mkdir()
+    with monkeypatch.context() as patch:
+        patch.setattr(imports, "write_imported_run", fail)
+        with pytest.raises(KeyboardInterrupt):
+            import_runs(table, "loss", to=folder)
+    assert folder.exists() == is_there
+    assert import_runs(table, "loss", to=folder).runs.num_rows == 2
+
+
+@pytest.mark.parametrize("time_us", [10**20, 300_000_000_000_000_000, -(10**17)])
+def test_a_time_that_no_calendar_has_is_unknown(tmp_path, monkeypatch, time_us):
+    runs = [
+        StoredRun(str(lr), "done", {"lr": lr}, {"loss": _course(lr, time_us=time_us)}, 0, time_us)
+        for lr in (0.1, 0.2)
+    ]
+    _, sweep = _import_of(runs, tmp_path / "sweep", monkeypatch)
+    sweep.write()
+    row = sweep.runs.to_pylist()[0]
+    assert (row["start"].year, row["end"], row["duration_s"]) == (1970, None, None)

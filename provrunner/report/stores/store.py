@@ -18,6 +18,10 @@ __all__ = ["UNKNOWN", "Course", "Range", "Store", "StoredRun", "place_epochs", "
 UNKNOWN = -(2**63)
 """Stands in a course for a step, epoch or time that the tool did not store."""
 
+_FIRST_US, _LAST_US = -62_135_596_800_000_000, 253_402_300_799_999_999
+_LONGEST_US = 2**63 // 1000 - 1
+"""What a log can hold: times of the years 1 to 9999, and spans whose nanoseconds fit in 64 bits."""
+
 Range = tuple[float, float, str]
 
 
@@ -50,8 +54,9 @@ class Course:
         epoch: int | None = None,
         time_us: int | None = None,
     ) -> None:
-        """Add a value; None stands for what is unknown."""
+        """Add a value; None stands for what is unknown, as does a time that no calendar has."""
         self.values.append(value)
+        time_us = _known_time(time_us)
         for column, number in ((self.steps, step), (self.epochs, epoch), (self.times, time_us)):
             column.append(UNKNOWN if number is None else number)
 
@@ -65,7 +70,7 @@ class StoredRun:
         status: the tool's own word.
         metrics: course of each metric.
         others: values logged that are no numbers, by name.
-        start_us, end_us: microseconds since 1970 UTC.
+        start_us, end_us: microseconds since 1970 UTC; None outside the years 1 to 9999.
         took_us: microseconds from start to end, where the tool tells these alone.
         facts: what the tool tells beside: name, reason, user, host, command (a list of words),
             commit, remote, python, os, and version (the tool's).
@@ -83,12 +88,17 @@ class StoredRun:
     facts: Mapping[str, Any] = field(default_factory=dict)
     files: tuple[Path, ...] = ()
 
+    def __post_init__(self) -> None:
+        for name in ("start_us", "end_us"):
+            object.__setattr__(self, name, _known_time(getattr(self, name)))
+
     @property
     def elapsed_us(self) -> int | None:
-        """Microseconds from start to end."""
-        if self.took_us is None and self.start_us is not None and self.end_us is not None:
-            return self.end_us - self.start_us
-        return self.took_us
+        """Microseconds from start to end; None for a span that a log cannot hold."""
+        took = self.took_us
+        if took is None and self.start_us is not None and self.end_us is not None:
+            took = self.end_us - self.start_us
+        return None if took is None or abs(took) > _LONGEST_US else took
 
     @property
     def duration_s(self) -> float | None:
@@ -219,6 +229,10 @@ def flat(values: Mapping[str, Any], above: str = "") -> dict[str, Any]:
         name = f"{above}{key}"
         found |= flat(value, f"{name}.") if isinstance(value, Mapping) else {name: value}
     return found
+
+
+def _known_time(time_us: int | None) -> int | None:
+    return time_us if time_us is not None and _FIRST_US <= time_us <= _LAST_US else None
 
 
 def _column(values: Iterable[Any]) -> pa.Array:
