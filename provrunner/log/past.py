@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from provrunner.errors import LogError
 from provrunner.log.columns import fit_text, with_source
@@ -66,8 +67,8 @@ def write_past_run(
 ) -> None:
     """Write what is known of a run that has ended; its end is added as the last event.
 
-    A live writer would stamp the end with the present. Rows of metrics are put in the order of
-    their times, or of their steps where a time is unknown.
+    A live writer would stamp the end with the present. Rows of each metric keep the order logged;
+    those of several are merged by their times, or by their steps where a time is unknown.
 
     Args:
         folder: of the run, called by its id, in a sweep's folder.
@@ -100,10 +101,23 @@ def write_past_run(
 
 
 def _metric_rows(metrics: Iterable[PastMetric]) -> pa.Table:
-    parts = [METRICS.empty_table(), *(_rows_of(metric) for metric in metrics)]
-    table = pa.concat_tables(parts)
+    """Merge metrics, each in the order logged, even where its step or time went back."""
+    own = [METRICS.empty_table(), *(_rows_of(metric) for metric in metrics)]
+    table = pa.concat_tables(own)
     keys = ["step"] if table["time"].null_count else ["time", "step"]
-    return table.sort_by([(key, "ascending") for key in keys])
+    places = pa.concat_tables([_places(rows) for rows in own])
+    return table.take(pc.sort_indices(places, [(key, "ascending") for key in keys]))
+
+
+def _places(rows: pa.Table) -> pa.Table:
+    """Return times and steps of one metric that never go back: the latest until each row."""
+    columns = {name: rows[name].cast(pa.int64()) for name in ("time", "step")}
+    return pa.table(
+        {
+            name: pc.cumulative_max(pc.fill_null_backward(pc.fill_null_forward(column)))
+            for name, column in columns.items()
+        }
+    )
 
 
 def _rows_of(metric: PastMetric) -> pa.Table:

@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 from provrunner.errors import ConfigError
 from provrunner.report.columns import DURATION, STATUS, check_directions, choose_columns
 from provrunner.report.standings import status_of
+from provrunner.schema import RunStatus
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -36,7 +37,8 @@ def analyze(
     Args:
         runs: one row a run, in the order of running; a pandas or Polars DataFrame or an Arrow
             table. A column status (or state) says which runs finished; without it all with a value
-            did. A column duration_s gives what runs cost.
+            did; one that finished with NaN or an infinity diverged. A column duration_s gives what
+            runs cost.
         objective: column to judge by; of several the first one leads.
         direction: `minimize` or `maximize`, one for all objectives or one each.
         parameters: columns that were varied; None takes all but those that look like ids, paths,
@@ -92,7 +94,7 @@ def _rows(
     """Return the runs under the names that the analysis knows."""
     first = pc.cast(table[objectives[0]], pa.float64())
     columns: dict[str, Any] = {"run": pa.array(range(table.num_rows), pa.int64())}
-    columns["status"] = _statuses(table)
+    columns["status"] = _statuses(table, first)
     columns["objective"] = first
     durations = [n for n in DURATION if n in table.column_names and n not in names]
     if durations and pa.types.is_primitive(table[durations[0]].type):
@@ -105,11 +107,19 @@ def _rows(
     return pa.table(columns)
 
 
-def _statuses(table: pa.Table) -> pa.Array:
+def _statuses(table: pa.Table, objective: pa.ChunkedArray) -> pa.Array:
+    """Return how each run ended: one that finished with NaN or an infinity has diverged."""
     column = next((name for name in STATUS if name in table.column_names), None)
-    if column is None:
-        return pa.array(["finished"] * table.num_rows)
-    return pa.array([status_of(word).value for word in table[column].to_pylist()])
+    words = ["finished"] * table.num_rows if column is None else table[column].to_pylist()
+    found = [status_of(word) for word in words]
+    lost = pc.invert(pc.fill_null(pc.is_finite(objective), True)).to_pylist()
+    return pa.array(
+        [
+            RunStatus.DIVERGED.value if bad and status == RunStatus.FINISHED else status.value
+            for status, bad in zip(found, lost, strict=True)
+        ],
+        pa.utf8(),
+    )
 
 
 def _codes(seeds: pa.ChunkedArray) -> pa.Array:

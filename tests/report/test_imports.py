@@ -235,3 +235,23 @@ def test_a_time_that_no_calendar_has_is_unknown(tmp_path, monkeypatch, time_us):
     sweep.write()
     row = sweep.runs.to_pylist()[0]
     assert (row["start"].year, row["end"], row["duration_s"]) == (1970, None, None)
+
+
+@pytest.mark.parametrize("last", [3.0, float("nan")])
+def test_the_last_value_is_the_one_logged_last_though_steps_went_back(tmp_path, monkeypatch, last):
+    def course(values):
+        logged = Course()
+        for step, value in zip((10, 20, 5), values, strict=True):
+            logged.add(value, step=step)
+        return logged
+
+    runs = [
+        StoredRun(str(lr), "done", {"lr": lr}, {"loss": course((9.0, 0.2 + lr, end))})
+        for lr, end in ((0.1, last), (0.2, 4.0), (0.3, 5.0), (0.4, 6.0))
+    ]
+    _, sweep = _import_of(runs, tmp_path, monkeypatch)
+    monkeypatch.setattr("provrunner.report.stores.read_store", imports.read_store)
+    found, own = sweep.sensitivity().to_dict(), analyze_store(tmp_path, "loss").to_dict()
+    assert own["best"]["objective"] == (4.0 if last != last else last)
+    assert found["best"]["objective"] == own["best"]["objective"]
+    assert found["statuses"] == own["statuses"]
