@@ -22,7 +22,7 @@ from provrunner.redaction import redact_value
 from provrunner.report.columns import choose_columns
 from provrunner.report.imported_run import write_imported_run
 from provrunner.report.results import RUN_COLUMNS, Sweep
-from provrunner.report.stored import judged_by, read_runs_table
+from provrunner.report.stored import judged_by, judged_table, read_runs_table
 from provrunner.report.stores import Store, StoredRun, read_store
 from provrunner.report.stores.table import store_of_table
 
@@ -68,9 +68,8 @@ def import_runs(
     judged, ways = judged_by(store, objective, direction)
     for message in store.skipped:
         warnings.warn(message, UserWarning, stacklevel=2)
-    others = [name for name in store.metrics if name not in judged]
-    table = store.table.drop_columns(others)
-    chosen = choose_columns(table, judged, parameters=parameters, seed=seed)
+    table, columns = judged_table(store, judged)
+    chosen = choose_columns(table, columns, parameters=parameters, seed=seed)
     varied = [name for name in chosen.parameters if _varies(table[name])]
     axes = {_axis(name): name for name in varied}
     points = _points(store, axes, chosen.seed)

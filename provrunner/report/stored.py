@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from provrunner.report.stores import Store
     from provrunner.sensitivity import Summary
 
-__all__ = ["analyze_store", "judged_by", "read_runs_table"]
+__all__ = ["analyze_store", "judged_by", "judged_table", "read_runs_table"]
 
 
 def analyze_store(
@@ -62,9 +62,9 @@ def analyze_store(
     for message in store.skipped:
         warnings.warn(message, UserWarning, stacklevel=2)
     judged, ways = judged_by(store, objective, direction)
-    others = [name for name in store.metrics if name not in judged]
+    table, columns = judged_table(store, judged)
     return analyze(
-        store.table.drop_columns(others), judged, direction=ways, parameters=parameters,
+        table, columns, direction=ways, parameters=parameters,
         seed=seed, name=store.name, epochs=store.history(judged[0]), ranges=store.ranges,
     )  # fmt: skip
 
@@ -88,6 +88,12 @@ def judged_by(
             raise ConfigError(f"objective {name!r} is no metric of {store.place}{known}")
     ways = direction or [store.directions.get(name, "minimize") for name in judged]
     return judged, check_directions(ways, len(judged))
+
+
+def judged_table(store: Store, judged: Sequence[str]) -> tuple[pa.Table, list[str]]:
+    """Return the table of stored runs without other metrics, and the objectives' columns in it."""
+    others = [column for name, column in store.metrics.items() if name not in judged]
+    return store.table.drop_columns(others), [store.metrics[name] for name in judged]
 
 
 def read_runs_table(path: Path | str) -> pa.Table:

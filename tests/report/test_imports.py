@@ -194,11 +194,11 @@ def test_a_setting_named_like_a_column_of_ours_is_told_as_analyze_tells_it(tmp_p
     assert check_graph(sweep.graph()) == []
 
 
-def _import_of(runs, folder, monkeypatch):
-    """Import runs of a metric `loss` and a setting `lr` as if a tool had stored them."""
+def _import_of(runs, folder, monkeypatch, objective="loss"):
+    """Import runs as if a tool had stored them."""
     store = Store("tool", "s", Path(), tuple(runs))
     monkeypatch.setattr(imports, "read_store", lambda *_, **__: store)
-    return store, import_runs(folder, "loss", to=folder)
+    return store, import_runs(folder, objective, to=folder)
 
 
 def _course(*values, **told):
@@ -255,3 +255,16 @@ def test_the_last_value_is_the_one_logged_last_though_steps_went_back(tmp_path, 
     assert own["best"]["objective"] == (4.0 if last != last else last)
     assert found["best"]["objective"] == own["best"]["objective"]
     assert found["statuses"] == own["statuses"]
+
+
+@pytest.mark.parametrize("name", ["status", "duration_s"])
+def test_a_metric_named_like_a_column_of_ours_hides_none(tmp_path, monkeypatch, name):
+    runs = [
+        StoredRun(str(lr), "done", {"lr": lr}, {name: _course(lr)}, took_us=2_000_000)
+        for lr in (0.1, 0.2)
+    ]
+    store, sweep = _import_of(runs, tmp_path, monkeypatch, name)
+    row = store.table.to_pylist()[1]
+    assert (row["status"], row["duration_s"], row[f"metric {name}"]) == ("done", 2.0, 0.2)
+    row = sweep.runs.to_pylist()[1]
+    assert (row["status"], row["duration_s"], row["objective"]) == ("finished", 2.0, 0.2)

@@ -18,6 +18,9 @@ __all__ = ["UNKNOWN", "Course", "Range", "Store", "StoredRun", "place_epochs", "
 UNKNOWN = -(2**63)
 """Stands in a course for a step, epoch or time that the tool did not store."""
 
+_OWN = ("run_id", "status", "duration_s")
+"""Columns of every table of stored runs."""
+
 _FIRST_US, _LAST_US = -62_135_596_800_000_000, 253_402_300_799_999_999
 _LONGEST_US = 2**63 // 1000 - 1
 """What a log can hold: times of the years 1 to 9999, and spans whose nanoseconds fit in 64 bits."""
@@ -128,9 +131,13 @@ class Store:
     skipped: tuple[str, ...] = ()
 
     @cached_property
-    def metrics(self) -> tuple[str, ...]:
-        """Names of all metrics."""
-        return tuple(dict.fromkeys(key for run in self.runs for key in run.metrics))
+    def metrics(self) -> Mapping[str, str]:
+        """The column of each metric.
+
+        One that is called like a column of ours gets `metric ` before its name.
+        """
+        given = dict.fromkeys(key for run in self.runs for key in run.metrics)
+        return {key: f"metric {key}" if key in _OWN else key for key in given}
 
     @cached_property
     def columns(self) -> Mapping[str, str]:
@@ -138,7 +145,7 @@ class Store:
 
         One that is called like a metric or a column of ours gets `parameter ` before its name.
         """
-        taken = {"run_id", "status", "duration_s", *self.metrics}
+        taken = {*_OWN, *self.metrics.values()}
         given = dict.fromkeys(key for run in self.runs for key in run.parameters)
         return {key: f"parameter {key}" if key in taken else key for key in given}
 
@@ -153,9 +160,9 @@ class Store:
             columns["duration_s"] = [run.duration_s for run in runs]
         for key, column in self.columns.items():
             columns[column] = _column(run.parameters.get(key) for run in runs)
-        for key in self.metrics:
+        for key, column in self.metrics.items():
             last = [_last(run.metrics.get(key)) for run in runs]
-            columns[key] = pa.array(last, pa.float64())
+            columns[column] = pa.array(last, pa.float64())
         return pa.table(columns)
 
     def history(self, metric: str) -> pa.Table | None:
