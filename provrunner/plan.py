@@ -137,6 +137,7 @@ class Imported:
         by_version: of the provrunner that read it.
         ranges: lower and upper end of the hyperparameters for which the store declares them.
         skipped: of each run that could not be read, which and why.
+        passed_over: columns that were taken for no hyperparameters, each with the reason.
     """
 
     tool: str
@@ -146,6 +147,7 @@ class Imported:
     by_version: str | None = None
     ranges: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     skipped: tuple[str, ...] = ()
+    passed_over: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -286,7 +288,9 @@ def _imported(node: Mapping[str, Any] | None) -> Imported | None:
     if node is None:
         return None
     ranges = {name: (low, high) for name, (low, high) in node["ranges"].items()}
-    return Imported(**{**node, "ranges": ranges, "skipped": tuple(node["skipped"])})
+    passed_over = tuple((name, reason) for name, reason in node.get("passed_over", ()))
+    told = {"ranges": ranges, "skipped": tuple(node["skipped"]), "passed_over": passed_over}
+    return Imported(**{**node, **told})
 
 
 def _extension(node: Mapping[str, Any]) -> Extension:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from provrunner.sensitivity import Parameter, Study, Summary
 
-__all__ = ["analyze"]
+__all__ = ["analyze", "with_passed_over"]
 
 
 def analyze(
@@ -71,7 +71,7 @@ def analyze(
     study = _study(table, name, objectives, directions, names, ranges=ranges or {})
     course = None if epochs is None else _as_table(epochs)
     summary = build_summary(rows, study, epochs=course)
-    return _with_passed_over(summary, chosen.passed_over)
+    return with_passed_over(summary, chosen.passed_over)
 
 
 def _as_table(runs: Any) -> pa.Table:
@@ -170,7 +170,8 @@ def _parameter(
     return Parameter(name, (), infer_scale(values) if values else "linear")
 
 
-def _with_passed_over(summary: Summary, passed_over: Sequence[tuple[str, str]]) -> Summary:
+def with_passed_over(summary: Summary, passed_over: Sequence[tuple[str, str]]) -> Summary:
+    """Add to what was dropped the columns that were taken for no parameters, with the reason."""
     from provrunner.sensitivity import Summary
 
     rows = [{"name": name, "reason": reason} for name, reason in passed_over]

@@ -24,7 +24,7 @@ from provrunner.report.imported_run import write_imported_run
 from provrunner.report.results import RUN_COLUMNS, Sweep
 from provrunner.report.stored import judged_by, judged_table, read_runs_table
 from provrunner.report.stores import Store, StoredRun, read_store
-from provrunner.report.stores.table import store_of_table
+from provrunner.report.stores.table import TOOL, store_of_table
 
 __all__ = ["import_runs"]
 
@@ -74,7 +74,10 @@ def import_runs(
     axes = {_axis(name): name for name in varied}
     points = _points(store, axes, chosen.seed)
     now = datetime.now(UTC)
-    plan = _plan(store, Objective(judged[0], ways[0], at="last"), points, axes)
+    # of a table the settings were chosen before it became a store
+    passed_over = store.passed_over if store.tool == TOOL else tuple(chosen.passed_over)
+    goal = Objective(judged[0], ways[0], at="last")
+    plan = _plan(store, goal, points, axes, passed_over)
     was_there = to is not None and Path(to).is_dir()
     folder = _make_folder(to, store.name, now)
     try:
@@ -145,7 +148,11 @@ def _whole(value: object) -> int | None:
 
 
 def _plan(
-    store: Store, objective: Objective, points: tuple[Point, ...], axes: Mapping[str, str]
+    store: Store,
+    objective: Objective,
+    points: tuple[Point, ...],
+    axes: Mapping[str, str],
+    passed_over: tuple[tuple[str, str], ...],
 ) -> Plan:
     """Return the plan of a sweep that has no folder yet."""
     names = {column: key for key, column in store.columns.items()}
@@ -172,6 +179,7 @@ def _plan(
             by_version=version("provrunner"),
             ranges={name: ends[:2] for name, ends in ranges.items()},
             skipped=store.skipped,
+            passed_over=passed_over,
         ),
     )
 

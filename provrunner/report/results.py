@@ -189,6 +189,7 @@ class Sweep:
 
     @cached_property
     def _summary(self) -> Summary:
+        from provrunner.report.analyze import with_passed_over
         from provrunner.report.unread import flag_unread
         from provrunner.sensitivity import build_summary
 
@@ -197,6 +198,8 @@ class Sweep:
             build_study(self.plan),
             epochs=objective_by_epoch(self._tables["epochs"], self.plan.objective.metric),
         )
+        if self.plan.imported is not None:
+            summary = with_passed_over(summary, self.plan.imported.passed_over)
         return flag_unread(summary, self._tables["params"], self.plan)
 
     @cached_property

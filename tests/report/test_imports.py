@@ -46,7 +46,7 @@ def test_an_imported_sweep_is_whole_and_its_summary_is_that_of_the_store(sweeps,
     assert check_graph(sweep.graph()) == []
     own = analyze_store(stores / name, STORES[name]).to_dict()
     found = sweep.sensitivity().to_dict()
-    for key in ("components", "statuses", "method", "flags"):
+    for key in ("components", "statuses", "method", "flags", "dropped"):
         assert found[key] == own[key]
 
 
@@ -145,7 +145,10 @@ def test_a_table_of_runs_becomes_a_sweep_with_its_other_columns_kept(tmp_path):
     values = sweep.sql("select subject, data from events where kind = 'value' and run = 4")
     assert values.fetchall() == [("id", '{"value":4}'), ("host", '{"value":"host4"}')]
     own = analyze_store(table, "loss").to_dict()
-    assert sweep.sensitivity().to_dict()["components"] == own["components"]
+    found = sweep.sensitivity().to_dict()
+    assert found["components"] == own["components"]
+    assert [row["name"] for row in own["dropped"]] == ["id", "host"]
+    assert found["dropped"] == own["dropped"]
     with pytest.raises(ConfigError, match="name the column to judge by"):
         import_runs(table, to=tmp_path / "other")
 

@@ -120,6 +120,7 @@ class Store:
         directions: of each objective that the tool declares.
         ranges: lower and upper end and scale of the parameters for which the tool declares them.
         skipped: of each run that could not be read, which and why.
+        passed_over: columns of a table that are no parameters, with the reason.
     """
 
     tool: str
@@ -129,6 +130,7 @@ class Store:
     directions: Mapping[str, str] = field(default_factory=dict)
     ranges: Mapping[str, Range] = field(default_factory=dict)
     skipped: tuple[str, ...] = ()
+    passed_over: tuple[tuple[str, str], ...] = ()
 
     @cached_property
     def metrics(self) -> Mapping[str, str]:

@@ -44,7 +44,7 @@ def store_of_table(
         if name not in settings and (name in objectives or _is_result(table, name))
     ]
     runs = [_to_run(number, row, settings, metrics) for number, row in enumerate(table.to_pylist())]
-    return Store(TOOL, path.stem, path, tuple(runs))
+    return Store(TOOL, path.stem, path, tuple(runs), passed_over=tuple(chosen.passed_over))
 
 
 def _is_result(table: pa.Table, name: str) -> bool:
