@@ -65,6 +65,7 @@ def import_runs(
         judged = _named(objective, path)
         table = read_runs_table(path)
         store = store_of_table(table, path, judged, parameters=parameters, seed=seed)
+        parameters = parameters and [store.columns[name] for name in parameters]
     judged, ways = judged_by(store, objective, direction)
     for message in store.skipped:
         warnings.warn(message, UserWarning, stacklevel=2)

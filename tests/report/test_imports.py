@@ -185,15 +185,17 @@ def test_the_same_store_gives_the_same_logs(stores, tmp_path):
     assert open_sweep(first.folder).plan.points == second.plan.points
 
 
-def test_a_setting_named_like_a_column_of_ours_is_told_as_analyze_tells_it(tmp_path):
+@pytest.mark.parametrize(
+    ("name", "kinds"), [("objective", ("logistic", "hinge")), ("status", ("done", "complete"))]
+)
+def test_a_setting_named_like_a_column_of_ours_is_told_as_analyze_tells_it(tmp_path, name, kinds):
     table = tmp_path / "runs.csv"
-    rows = [f"{i % 3},{kind},{i // 6},{2 * (kind == 'hinge') + i * 7 % 5 / 10}\n" for i, kind in
-            enumerate(["logistic", "hinge"] * 6)]  # fmt: skip
-    table.write_text("lr,objective,seed,loss\n" + "".join(rows))
-    sweep = import_runs(table, "loss", parameters=["lr", "objective"], to=tmp_path / "sweep")
-    own = analyze_store(table, "loss", parameters=["lr", "objective"]).to_dict()
+    rows = [f"{i % 3},{kinds[i % 2]},{i // 6},{i % 2 * 2 + i * 7 % 5 / 10}\n" for i in range(12)]
+    table.write_text(f"lr,{name},seed,loss\n" + "".join(rows))
+    sweep = import_runs(table, "loss", parameters=["lr", name], to=tmp_path / "sweep")
+    own = analyze_store(table, "loss", parameters=["lr", name]).to_dict()
     assert sweep.sensitivity().to_dict()["components"] == own["components"]
-    assert own["components"][0]["component"] == "parameter objective"
+    assert own["components"][0]["component"] == f"parameter {name}"
     assert check_graph(sweep.graph()) == []
 
 
