@@ -208,16 +208,26 @@ def _words(folder: Path, changes: Sequence[str]) -> tuple[Path | None, list[str]
 
 
 def _replaced(words: Sequence[str], changes: Sequence[str]) -> list[str]:
-    """Return overrides with changes in place of those of the same keys."""
-    changed = {one.key_or_group for one in parse_overrides(changes)}
-    masked = [word for word in words if MASK in word and _key(word) not in changed]
-    plain = [word for word in words if MASK not in word]
-    parsed = zip(plain, parse_overrides(plain), strict=True)
-    return [*masked, *(word for word, one in parsed if one.key_or_group not in changed), *changes]
+    """Return overrides with changes in place of those of the same keys, and further ones last.
+
+    The places count: the order of the axes is that of their overrides.
+    """
+    left: dict[str, list[str]] = {}
+    for change in changes:
+        left.setdefault(_key(change), []).append(change)
+    changed = set(left)
+    replaced: list[str] = []
+    for word in words:
+        key = _key(word)
+        replaced += left.pop(key, []) if key in changed else [word]
+    return [*replaced, *(change for further in left.values() for change in further)]
 
 
 def _key(word: str) -> str:
-    return word.partition("=")[0].lstrip("+~")
+    """Return the key of an override; a masked one is none that Hydra's grammar could read."""
+    if MASK in word:
+        return word.partition("=")[0].lstrip("+~")
+    return parse_overrides([word])[0].key_or_group
 
 
 def _refuse(folder: Path, old: Plan, differences: Sequence[str]) -> None:
