@@ -111,9 +111,32 @@ def _goes_on(path: Path, config: DictConfig) -> bool:
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
         progress = state["loops"]["fit_loop"]["epoch_loop.batch_progress"]
-        epoch, callbacks = int(state["epoch"]), state["callbacks"]
+        is_whole = (
+            bool(progress["is_last_batch"]) and RandomState.__qualname__ in state["callbacks"]
+        )
+        return is_whole and not _lacks_a_step(state) and not _is_over(state, config)
     except Exception:  # noqa: BLE001  what cannot be read is not gone on from
         return False
-    last = config.trainer.get("max_epochs")
-    is_over = isinstance(last, int) and 0 <= last <= epoch + 1
-    return bool(progress["is_last_batch"]) and RandomState.__qualname__ in callbacks and not is_over
+
+
+def _lacks_a_step(state: Mapping[str, Any]) -> bool:
+    """Say whether a scheduler that waits for a plateau has not been told of the epoch.
+
+    Lightning saves before it updates these, and does not make up for it.
+    """
+    return any("num_bad_epochs" in scheduler for scheduler in state.get("lr_schedulers", ()))
+
+
+def _is_over(state: Mapping[str, Any], config: DictConfig) -> bool:
+    """Say whether nothing was left to train: by epochs, by steps, or stopped early."""
+    limits = {"max_epochs": int(state["epoch"]) + 1, "max_steps": int(state.get("global_step", 0))}
+    for name, done in limits.items():
+        last = config.trainer.get(name)
+        if isinstance(last, int) and 0 <= last <= done:
+            return True
+    return any(
+        isinstance(kept, Mapping)
+        and "stopped_epoch" in kept
+        and kept["wait_count"] >= kept["patience"]
+        for kept in state["callbacks"].values()
+    )

@@ -21,12 +21,15 @@ def draw():
     return random.random(), float(np.random.random()), float(torch.rand(()))
 
 
-def save(run, epoch, *, whole=True, state=True):
+def save(run, epoch, *, whole=True, state=True, stopped=None, **more):
     path = run / "checkpoints" / f"epoch{epoch:03d}.ckpt"
     path.parent.mkdir(parents=True, exist_ok=True)
     progress = {"epoch_loop.batch_progress": {"is_last_batch": whole}}
     callbacks = {"RandomState": RandomState().state_dict()} if state else {}
-    torch.save({"epoch": epoch, "loops": {"fit_loop": progress}, "callbacks": callbacks}, path)
+    if stopped is not None:
+        callbacks["EarlyStopping{...}"] = {"wait_count": stopped, "stopped_epoch": 0, "patience": 3}
+    saved = {"epoch": epoch, "loops": {"fit_loop": progress}, "callbacks": callbacks}
+    torch.save({"global_step": 10 * (epoch + 1), **saved, **more}, path)
     return path
 
 
@@ -80,6 +83,33 @@ def test_a_checkpoint_that_will_not_do_is_passed_over(folder, spoil):
     if spoil == "gone":
         bad.unlink()
     assert find_continuation(folder, CONFIG).checkpoint == good
+
+
+def test_no_checkpoint_is_gone_on_from_where_a_scheduler_waits_for_a_plateau(folder):
+    paths = [save(folder, epoch, lr_schedulers=[{"num_bad_epochs": 0}]) for epoch in (0, 1)]
+    left_behind(folder, *paths)
+    assert find_continuation(folder, CONFIG).checkpoint is None
+
+
+def test_other_schedulers_are_gone_on_with(folder):
+    good = save(folder, 0, lr_schedulers=[{"last_epoch": 1}])
+    left_behind(folder, good)
+    assert find_continuation(folder, CONFIG).checkpoint == good
+
+
+@pytest.mark.parametrize(("max_steps", "epoch"), [(-1, 1), (21, 1), (20, 0)])
+def test_a_checkpoint_after_the_last_step_leaves_nothing_to_train(folder, max_steps, epoch):
+    config = OmegaConf.create({"trainer": {"max_epochs": -1, "max_steps": max_steps}})
+    paths = [save(folder, 0), save(folder, 1)]
+    left_behind(folder, *paths)
+    assert find_continuation(folder, config).checkpoint == paths[epoch]
+
+
+@pytest.mark.parametrize(("waited", "epoch"), [(2, 1), (3, 0)])
+def test_a_checkpoint_that_was_stopped_early_leaves_nothing_to_train(folder, waited, epoch):
+    paths = [save(folder, 0, stopped=1), save(folder, 1, stopped=waited)]
+    left_behind(folder, *paths)
+    assert find_continuation(folder, CONFIG).checkpoint == paths[epoch]
 
 
 def test_random_numbers_go_on_where_a_checkpoint_was_made(tmp_path):
