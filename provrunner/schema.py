@@ -99,6 +99,7 @@ EVENT_KINDS: Mapping[str, Mapping[str, str]] = {
         "pid": "int",
         "seed": "int | null",
         "attempt": "int: 0 for the first",
+        "anew": "bool: it is to go on from nothing that earlier attempts left",
         "world_size": "int",
         "reason": "str | null: why the user ran it",
     },

@@ -105,6 +105,7 @@ def _start_data(
         "pid": os.getpid(),
         "seed": context.seed,
         "attempt": context.attempt,
+        "anew": context.anew,
         "world_size": world_size,
         "reason": context.reason,
     }

@@ -118,6 +118,7 @@ class RunContext:
 
     Attributes:
         run_id: number and hash of the point.
+        anew: it is to go on from nothing that earlier attempts left.
         command: the command line; empty stands for this process's own.
         config: the resolved configuration; empty: the objects' hyperparameters are captured.
         code_root: folder of the user's code; None stands for the working directory.
@@ -132,6 +133,7 @@ class RunContext:
     run_id: str = ""
     seed: int | None = None
     attempt: int = 0
+    anew: bool = False
     command: tuple[str, ...] = ()
     launcher: str | None = None
     reason: str | None = None

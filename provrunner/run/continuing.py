@@ -29,11 +29,13 @@ class Continuation:
         attempt: its number, 0 for the first.
         checkpoints: digests of the checkpoints that earlier attempts left, by path.
         checkpoint: what training goes on from; None where it begins with the first step.
+        anew: it was asked to begin with the first step.
     """
 
     attempt: int = 0
     checkpoint: Path | None = None
     checkpoints: Mapping[str, str | None] = field(default_factory=dict)
+    anew: bool = False
 
 
 def find_continuation(run: Path, config: DictConfig, *, anew: bool = False) -> Continuation:
@@ -42,6 +44,7 @@ def find_continuation(run: Path, config: DictConfig, *, anew: bool = False) -> C
     Of the checkpoints that the log tells of, the latest counts that is still there with the very
     bytes that were logged, that was made after a whole epoch, with the state of all random numbers,
     and that leaves something to train: from it the rest is trained as if nothing had happened.
+    What lies before an attempt that began anew was thrown away, and does not count.
 
     Args:
         run: the run's folder.
@@ -49,13 +52,12 @@ def find_continuation(run: Path, config: DictConfig, *, anew: bool = False) -> C
         anew: go on from no checkpoint.
     """
     if not log_folder(run).is_dir():
-        return Continuation()
+        return Continuation(anew=anew)
     events = read_log(run, "events").table.select(["kind", "subject", "data"]).to_pylist()
     attempt = sum(event["kind"] == "run_start" for event in events)
-    logged = _logged_checkpoints(events)
-    whole = () if anew else _whole_files(run, logged)
+    whole = () if anew else _whole_files(run, _logged_checkpoints(_since_anew(events)))
     checkpoint = next((path for path in whole if _goes_on(path, config)), None)
-    return Continuation(attempt, checkpoint, logged)
+    return Continuation(attempt, checkpoint, _logged_checkpoints(events), anew)
 
 
 class RandomState(Callback):
@@ -83,6 +85,15 @@ class RandomState(Callback):
         torch.set_rng_state(state_dict["torch"])
         if len(state_dict["cuda"]) == torch.cuda.device_count():
             torch.cuda.set_rng_state_all(state_dict["cuda"])
+
+
+def _since_anew(events: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the events since an attempt last began anew; all where none did."""
+    for place in reversed(range(len(events))):
+        event = events[place]
+        if event["kind"] == "run_start" and json.loads(event["data"]).get("anew"):
+            return events[place:]
+    return events
 
 
 def _logged_checkpoints(events: list[dict[str, Any]]) -> dict[str, str | None]:
@@ -137,6 +148,6 @@ def _is_over(state: Mapping[str, Any], config: DictConfig) -> bool:
     return any(
         isinstance(kept, Mapping)
         and "stopped_epoch" in kept
-        and kept["wait_count"] >= kept["patience"]
+        and (kept.get("stopping_reason") or kept["wait_count"] >= kept["patience"])
         for kept in state["callbacks"].values()
     )

@@ -156,6 +156,7 @@ def _context(spec: RunSpec, folder: Path, continuation: Continuation) -> RunCont
         run_id=spec.point.run_id,
         seed=spec.point.seed,
         attempt=continuation.attempt,
+        anew=continuation.anew,
         checkpoints=continuation.checkpoints,
         command=spec.command or spec.plan.command,
         launcher=spec.launcher,

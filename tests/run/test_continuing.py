@@ -33,11 +33,11 @@ def save(run, epoch, *, whole=True, state=True, stopped=None, **more):
     return path
 
 
-def left_behind(run, *paths, deleted=()):
+def left_behind(run, *paths, deleted=(), **start):
     """Write the log of an attempt that made these checkpoints."""
     sink = ArrowSink(run, sweep_id="s", run_id=run.name)
     sink.open(0)
-    sink.write([Event("run_start", run.name, {"attempt": 0})])
+    sink.write([Event("run_start", run.name, {"attempt": 0, **start})])
     for path in paths:
         name = path.relative_to(run).as_posix()
         sink.write([Event("checkpoint", name, {"sha256": file_digest(path)})])
@@ -67,6 +67,17 @@ def test_no_checkpoint_is_gone_on_from_when_all_is_to_begin_anew(folder):
     left_behind(folder, save(folder, 1))
     found = find_continuation(folder, CONFIG, anew=True)
     assert (found.attempt, found.checkpoint) == (1, None)
+
+
+def test_what_an_attempt_that_began_anew_threw_away_is_not_gone_on_from(folder):
+    left_behind(folder, save(folder, 1))
+    left_behind(folder, attempt=1, anew=True)
+    found = find_continuation(folder, CONFIG)
+    assert (found.attempt, found.checkpoint) == (2, None)
+    assert list(found.checkpoints) == ["checkpoints/epoch001.ckpt"]  # still this run's own
+    later = save(folder, 0)
+    left_behind(folder, later, attempt=2)
+    assert find_continuation(folder, CONFIG).checkpoint == later
 
 
 @pytest.mark.parametrize(
