@@ -103,8 +103,6 @@ def resume_sweep(
     record = first_record(folder)
     with config_folder(flags):
         _check(folder, words, record, trusted)
-        for difference in _code_differences(record):
-            warn(difference)
         with hydra.initialize_config_dir(
             str(package_conf()), job_name="provrunner", version_base=_VERSION_BASE
         ):
@@ -127,6 +125,7 @@ def resume_sweep(
                 arguments,
                 folder=folder,
                 choice=choice,
+                warn=warn,
             )
 
 
@@ -139,6 +138,7 @@ def resume_plan(
     *,
     folder: Path,
     choice: Choice = Choice(),
+    warn: Callable[[str], object] = str,
 ) -> Outcome:
     """Run what is left of the sweep in a folder, which must be the one that a draft plans.
 
@@ -150,6 +150,7 @@ def resume_plan(
         arguments: the overrides that made it.
         folder: the sweep's folder.
         choice: what is run again.
+        warn: is told how the code differs from that of the runs before; a sentence each.
 
     Raises:
         ConfigError: the draft is another sweep, or adds points where that was not asked for.
@@ -173,6 +174,8 @@ def resume_plan(
                 f"{len(plan.points) - len(old.points)} of these {len(plan.points)} runs; "
                 f"to add them: provrunner resume {folder} and the overrides that differ"
             )
+        for difference in _code_differences(first_record(folder)):
+            warn(difference)
         due = _due(folder, plan, failed=choice.failed)
         if plan is not old:
             replace_plan(folder, plan)

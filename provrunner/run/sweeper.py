@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -56,7 +57,13 @@ def run_plan(
     draft = draft_plan(config, arguments, now)
     if config.folder is not None and holds_sweep(Path(config.folder)):
         return resume_plan(
-            hydra_context, task_function, config, draft, arguments, folder=Path(config.folder)
+            hydra_context,
+            task_function,
+            config,
+            draft,
+            arguments,
+            folder=Path(config.folder),
+            warn=_warn,
         )
     folder = make_folder(config, draft.name, now)
     plan = replace(draft, sweep_id=folder.name)
@@ -73,3 +80,9 @@ def make_folder(config: DictConfig, name: str, now: datetime) -> Path:
     if config.folder is None:
         return create_sweep_folder(Path(config.output), name, now=now)
     return claim_sweep_folder(Path(config.folder))
+
+
+def _warn(sentence: str) -> None:
+    """Tell the user, who waits behind Hydra; what a log names must not act on the terminal."""
+    shown = "".join(c if c.isprintable() else repr(c)[1:-1] for c in sentence)
+    print(f"warning: {shown}", file=sys.stderr)  # noqa: T201  Hydra calls this

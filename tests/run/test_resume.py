@@ -2,9 +2,48 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+from types import SimpleNamespace
+
 import pytest
 
+from provrunner.compose import compose_config
+from provrunner.log import ArrowSink, run_folder, write_plan
+from provrunner.run.planning import draft_plan
 from provrunner.run.resume import _replaced
+from provrunner.run.sweeper import run_plan
+from provrunner.schema import Event, RunStatus
+
+WORDS = ["optimizer.lr=0.01,0.1", "folder=s"]
+
+
+@pytest.fixture
+def finished(tmp_path, monkeypatch):
+    """Return the plan of a sweep in the folder `s` whose runs have finished with other code."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine.py").write_text("x = 2\n")
+    folder = tmp_path / "s"
+    folder.mkdir()
+    plan = draft_plan(
+        compose_config(WORDS, return_hydra_config=True), WORDS, datetime(2026, 1, 2, tzinfo=UTC)
+    )
+    write_plan(folder, plan)
+    for point in plan.points:
+        place = run_folder(folder, point.run_id)
+        place.mkdir(parents=True)
+        (place / "config.yaml").write_text("seed: 0\n")
+        sink = ArrowSink(place, sweep_id="s", run_id=point.run_id)
+        sink.open(0)
+        sink.write([Event("source", "mine", {"path": "mine.py", "sha256": "0" * 64})])
+        sink.close(RunStatus.FINISHED)
+    return plan
+
+
+def same_command():
+    """Give the command of the sweep again; none of its runs may be launched."""
+    config = compose_config(WORDS, return_hydra_config=True)
+    loader = SimpleNamespace(load_sweep_config=dict)
+    return run_plan(SimpleNamespace(config_loader=loader), None, config, WORDS)
 
 
 @pytest.mark.parametrize(
@@ -22,3 +61,9 @@ def test_a_change_takes_the_place_of_what_it_changes(changes, expected):
 
 def test_a_key_that_was_given_twice_has_its_changes_once():
     assert _replaced(["~a", "b=1", "+a=1"], ["a=2"]) == ["a=2", "b=1"]
+
+
+def test_the_same_command_again_warns_of_code_that_differs(finished, capsys):
+    assert same_command().statuses == {RunStatus.FINISHED: 2}
+    told = "warning: module mine (mine.py) has other bytes than the run's 000000000000\n"
+    assert capsys.readouterr().err == told
