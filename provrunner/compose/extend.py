@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from provrunner.ids import canonical_json, run_id
@@ -30,6 +30,8 @@ def plan_differences(old: Plan, new: Plan) -> tuple[str, ...]:
 def extend_plan(old: Plan, new: Plan, command: tuple[str, ...]) -> Plan:
     """Return an old plan with the points that a new one adds, numbered after its own.
 
+    So are the replicates of each trial, whatever the order of the seeds.
+
     Args:
         old: as written down.
         new: keeps all of the old one, as `plan_differences` tells.
@@ -43,10 +45,7 @@ def extend_plan(old: Plan, new: Plan, command: tuple[str, ...]) -> Plan:
     if not added:
         return old
     first = len(old.points)
-    numbered = tuple(
-        replace(point, run=number, run_id=run_id(number, point.values, point.seed or 0))
-        for number, point in enumerate(added, first)
-    )
+    numbered = tuple(_numbered(added, old.points))
     return replace(
         old,
         hyperparameters=new.hyperparameters,
@@ -54,6 +53,20 @@ def extend_plan(old: Plan, new: Plan, command: tuple[str, ...]) -> Plan:
         replicates=new.replicates,
         extensions=(*old.extensions, Extension(new.created, command, first)),
     )
+
+
+def _numbered(added: Iterable[Point], old: Sequence[Point]) -> Iterator[Point]:
+    highest: dict[str, int] = {}
+    for point in old:
+        highest[point.trial_id] = max(point.replicate, highest.get(point.trial_id, -1))
+    for number, point in enumerate(added, len(old)):
+        highest[point.trial_id] = highest.get(point.trial_id, -1) + 1
+        yield replace(
+            point,
+            run=number,
+            run_id=run_id(number, point.values, point.seed or 0),
+            replicate=highest[point.trial_id],
+        )
 
 
 def _differences(old: Plan, new: Plan) -> Iterator[str]:

@@ -131,7 +131,9 @@ def _axes(declared: Declaration, arguments: Sequence[str]) -> dict[str, Axis]:
                 f"{declared.where}; give it in the points, or set sweep.design=grid"
             )
         points = _without(declared.points, fixed)
-        return list_axes(points, declared.where) | given
+        listed = list_axes(points, declared.where) | given
+        _check_spans(declared, listed)
+        return listed
     axes = file_axes(declared.params, declared.where)
     is_sweep_file = any(one.key_or_group == "sweep" for one in plain)
     if is_sweep_file and not axes and not given and declared.replicates == 1:
@@ -199,6 +201,7 @@ def _fixed(declared: Declaration, axes: Mapping[str, Axis]) -> list[dict[str, An
             f"{declared.where}: sweep.points have {', '.join(declared.points[0])}; before drawn "
             f"points they need exactly the axes {', '.join(axes)}"
         )
+    _check_distinct(declared.points, declared.where)
     return _listed(declared, axes)
 
 

@@ -85,6 +85,13 @@ def test_one_factor_at_a_time_goes_round_the_defaults():
         ([*DRAWN, "model.dropout=tag(log,interval(0,1))"], "a logarithm needs a range above 0"),
         ([*DRAWN, "sweep.points=[{model.width: 8}]"], "need exactly the axes optimizer.lr, model"),
         (
+            [
+                *("sweep.design=random", "sweep.trials=2", "model.width=1,2,3"),
+                "sweep.points=[{model.width: 8}, {model.width: 9}, {model.width: 8}]",
+            ],
+            "sweep.points: points 0 and 2 are duplicates",
+        ),
+        (
             ["sweep.design=random", "sweep.trials=3", "model.width=1,2"],
             "finds 2 different points where sweep.trials asks for 3",
         ),

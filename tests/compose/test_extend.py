@@ -44,6 +44,17 @@ def test_added_points_are_numbered_after_those_that_were_there():
     assert Plan.from_json(plan.to_json()) == plan
 
 
+def test_replicates_are_numbered_after_those_of_their_trial():
+    old = plan_of((0.1, 0), (0.1, 1))
+    seeds = [(0.1, 5), (0.1, 0), (0.1, 1), (0.2, 5), (0.2, 0), (0.2, 1)]
+    new = plan_of(*seeds)
+    points = [replace(p, replicate=n % 3) for n, p in enumerate(new.points)]
+    plan = extend_plan(old, replace(new, points=tuple(points)), COMMAND)
+    assert [(p.values["lr"], p.seed, p.replicate) for p in plan.points] == [
+        (0.1, 0, 0), (0.1, 1, 1), (0.1, 5, 2), (0.2, 5, 0), (0.2, 0, 1), (0.2, 1, 2),
+    ]  # fmt: skip
+
+
 def test_whatever_is_not_kept_is_named():
     other = replace(plan_of((0.1, 0)), objective=Objective("val/acc", "maximize"), design="list")
     assert plan_differences(OLD, other) == (

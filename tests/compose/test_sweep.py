@@ -231,6 +231,10 @@ def test_a_plus_is_kept_for_a_key_that_is_added():
             "point 1 differs from point 0 in keys: a, b",
         ),
         (["sweep.design=list", "sweep.points=[{a: 1}, {a: 1}]"], "'a' has 1 level"),
+        (
+            ["sweep.design=list", "sweep.points=[{a: 1}, {a: 2}]", "seed=interval(0,3)"],
+            "interval() has no levels to enumerate; design list needs choice() or range()",
+        ),
         (["sweep.design=list", "sweep.points=[1]"], "expected a list of mappings"),
         (["task.monitor=${no.such}"], "task.monitor: Interpolation key 'no.such' not found"),
     ],
