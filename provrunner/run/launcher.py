@@ -21,6 +21,7 @@ from provrunner.compose import available_cores
 from provrunner.log import read_plan, run_folder, run_status, seal_run
 from provrunner.plan import Plan, Point
 from provrunner.run.isolated import Isolation, run_isolated
+from provrunner.run.launching import standing
 from provrunner.run.progress import Progress
 from provrunner.run.signals import Stopped
 from provrunner.schema import LogState, RunStatus
@@ -120,7 +121,7 @@ class LocalLauncher:
         """Count the planned runs that none of the jobs is for, by status."""
         launched = {_point(self._plan, overrides).run for overrides in job_overrides}
         others = [point for point in self._plan.points if point.run not in launched]
-        return Counter(run_status(run_folder(self._folder, one.run_id))[0] for one in others)
+        return Counter(standing(run_folder(self._folder, one.run_id)) for one in others)
 
     def _start(
         self, context: ForkServerContext, index: int, overrides: Sequence[str], slot: int

@@ -13,11 +13,12 @@ from omegaconf import DictConfig, open_dict, read_write
 
 from provrunner.log import run_folder, run_status, write_plan
 from provrunner.log.liveness import own_sweep, write_owner
+from provrunner.log.sealed import DamagedSealError
 from provrunner.plan import Plan
 from provrunner.run.signals import Stopped, raise_on_stop
 from provrunner.schema import RunStatus
 
-__all__ = ["Outcome", "count_statuses", "launch_jobs", "launch_plan"]
+__all__ = ["Outcome", "count_statuses", "launch_jobs", "launch_plan", "standing"]
 
 _AS_PLANNED = {RunStatus.FINISHED, RunStatus.PRUNED}
 
@@ -96,4 +97,12 @@ def launch_jobs(
 
 def count_statuses(folder: Path, plan: Plan) -> Mapping[RunStatus, int]:
     """Count a plan's runs by how they stand."""
-    return Counter(run_status(run_folder(folder, point.run_id))[0] for point in plan.points)
+    return Counter(standing(run_folder(folder, point.run_id)) for point in plan.points)
+
+
+def standing(folder: Path) -> RunStatus:
+    """Say how a run stands; one whose seal is damaged is lost, for nothing vouches for its end."""
+    try:
+        return run_status(folder)[0]
+    except DamagedSealError:
+        return RunStatus.LOST

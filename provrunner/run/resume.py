@@ -32,6 +32,7 @@ from provrunner.compose.values import to_override
 from provrunner.errors import ConfigError, LogError
 from provrunner.log import read_plan, replace_plan, run_folder, run_status, seal_run
 from provrunner.log.liveness import own_sweep
+from provrunner.log.sealed import DamagedSealError
 from provrunner.plan import Plan
 from provrunner.run.code import code_differences, module_differences
 from provrunner.run.hidden import MASK
@@ -93,7 +94,8 @@ def resume_sweep(
         failed: run those that failed, too.
         anew: start what was begun with the first step, and from no checkpoint.
         trusted: packages that the configuration of a sweep of another machine may call.
-        warn: is told how the code differs from that of the runs before; a sentence each.
+        warn: is told how the code differs from that of the runs before, and of runs that cannot be
+            read; a sentence each.
 
     Raises:
         ConfigError: the sweep would not be what it was: each difference is named.
@@ -150,7 +152,8 @@ def resume_plan(
         arguments: the overrides that made it.
         folder: the sweep's folder.
         choice: what is run again.
-        warn: is told how the code differs from that of the runs before; a sentence each.
+        warn: is told how the code differs from that of the runs before, and of runs that cannot be
+            read; a sentence each.
 
     Raises:
         ConfigError: the draft is another sweep, or adds points where that was not asked for.
@@ -176,7 +179,7 @@ def resume_plan(
             )
         for difference in _code_differences(first_record(folder)):
             warn(difference)
-        due = _due(folder, plan, failed=choice.failed)
+        due = _due(folder, plan, failed=choice.failed, warn=warn)
         if plan is not old:
             replace_plan(folder, plan)
         if not due:
@@ -247,10 +250,15 @@ def _refuse(folder: Path, old: Plan, differences: Sequence[str]) -> None:
         )
 
 
-def _due(folder: Path, plan: Plan, *, failed: bool) -> list[int]:
-    """Return the numbers of the runs to run; what dead ones left is sealed."""
+def _due(
+    folder: Path, plan: Plan, *, failed: bool, warn: Callable[[str], object] = str
+) -> list[int]:
+    """Return the numbers of the runs to run; what dead ones left is sealed.
+
+    A run whose seal is damaged is left as it is: nothing vouches for what it holds.
+    """
     again = (*_LEFT, RunStatus.FAILED) if failed else _LEFT
-    states = {point.run: run_status(run_folder(folder, point.run_id)) for point in plan.points}
+    states = _states(folder, plan, warn)
     alive = [
         plan.points[run].run_id for run, state in states.items() if state[0] is RunStatus.RUNNING
     ]
@@ -265,6 +273,19 @@ def _due(folder: Path, plan: Plan, *, failed: bool) -> list[int]:
             place = run_folder(folder, plan.points[run].run_id)
             seal_run(place, RunStatus.LOST, "its process died and left no end")
     return [run for run, (status, _) in states.items() if status in again]
+
+
+def _states(
+    folder: Path, plan: Plan, warn: Callable[[str], object]
+) -> dict[int, tuple[RunStatus, LogState]]:
+    """Say how the runs stand, by number; those whose seal is damaged are told of and left out."""
+    states: dict[int, tuple[RunStatus, LogState]] = {}
+    for point in plan.points:
+        try:
+            states[point.run] = run_status(run_folder(folder, point.run_id))
+        except DamagedSealError as error:
+            warn(f"run {point.run_id} is lost and is not run again: {error}")
+    return states
 
 
 def _extra_words(choice: Choice) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 
@@ -94,10 +95,11 @@ def test_a_sweep_killed_three_times_ends_as_one_that_was_not(undisturbed, tmp_pa
     assert verified.returncode == 0, verified.stdout
 
 
-def test_more_seeds_are_added_and_what_was_there_stays(undisturbed):
-    folder = undisturbed / "sweep"
+def test_more_seeds_are_added_and_what_was_there_stays(undisturbed, tmp_path):
+    cwd = shutil.copytree(undisturbed, tmp_path / "copy")
+    folder = cwd / "sweep"
     before = {path: path.read_bytes() for path in folder.glob("runs/*/log/*")}
-    ended = run(["resume", "sweep", "sweep.replicates=3"], undisturbed)
+    ended = run(["resume", "sweep", "sweep.replicates=3"], cwd)
 
     assert ended.returncode == 0, ended.stderr
     assert {path: path.read_bytes() for path in before} == before
@@ -109,7 +111,7 @@ def test_more_seeds_are_added_and_what_was_there_stays(undisturbed):
     ]  # fmt: skip
     assert f"by {asked}" in ended.stdout
     assert (folder / "plan.0.json").is_file()
-    assert run(["resume", "sweep"], undisturbed).stderr == ""
+    assert run(["resume", "sweep"], cwd).stderr == ""
 
 
 @pytest.mark.parametrize(

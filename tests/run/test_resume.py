@@ -67,3 +67,12 @@ def test_the_same_command_again_warns_of_code_that_differs(finished, capsys):
     assert same_command().statuses == {RunStatus.FINISHED: 2}
     told = "warning: module mine (mine.py) has other bytes than the run's 000000000000\n"
     assert capsys.readouterr().err == told
+
+
+def test_a_run_whose_seal_is_damaged_is_lost_and_not_run_again(finished, tmp_path, capsys):
+    (tmp_path / "mine.py").unlink()
+    run_id = finished.points[0].run_id
+    seal = run_folder(tmp_path / "s", run_id) / "log" / "seal.json"
+    seal.write_text(seal.read_text().replace("finished", "planned "))
+    assert same_command().statuses == {RunStatus.LOST: 1, RunStatus.FINISHED: 1}
+    assert f"warning: run {run_id} is lost and is not run again: " in capsys.readouterr().err
