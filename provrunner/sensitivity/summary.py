@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
+from provrunner.errors import ConfigError
 from provrunner.schema import TABLES
 from provrunner.sensitivity.study import Study
 
@@ -16,6 +18,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = ["Summary", "build_summary"]
+
+_LARGEST = 1e150
+"""Above it squares, of which variances are made, leave the range of floats."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -71,6 +76,7 @@ def build_summary(runs: pa.Table, study: Study, *, epochs: pa.Table | None = Non
 
     Raises:
         ValueError: a column is missing.
+        ConfigError: an objective is finite, but too large to reckon with.
 
     Example:
         >>> from provrunner.sensitivity import Parameter
@@ -82,4 +88,16 @@ def build_summary(runs: pa.Table, study: Study, *, epochs: pa.Table | None = Non
     """
     from provrunner.sensitivity.document import build_document
 
+    _check_size(runs, study)
     return Summary(build_document(runs, study, epochs))
+
+
+def _check_size(runs: pa.Table, study: Study) -> None:
+    named = {"objective": study.metric} | {name: name for name, _ in study.others}
+    for column, name in named.items():
+        for value in runs[column].to_pylist() if column in runs.column_names else ():
+            if value is not None and math.isfinite(value) and abs(value) > _LARGEST:
+                raise ConfigError(
+                    f"{name} is {value:g} in a run, too large for a variance; mark such runs as "
+                    "failed without a value, or as diverged with inf"
+                )

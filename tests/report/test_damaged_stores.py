@@ -1,6 +1,11 @@
 """What readers of other tools' stores make of files that are cut off or were altered."""
 
+import json
+import math
 import shutil
+import sqlite3
+import struct
+import zlib
 
 import pytest
 
@@ -25,6 +30,27 @@ def _cut(file, size):
     file.write_bytes(file.read_bytes()[:size])
 
 
+def _varint(number):
+    return bytes([number]) if number < 128 else bytes([number & 127 | 128]) + _varint(number >> 7)
+
+
+def _field(number, content):
+    return _varint(number << 3 | 2) + _varint(len(content)) + content
+
+
+def _write_wandb(file, config, *removed):
+    """Write a log of a run whose settings, JSON by name, were given and in part removed."""
+    given = b"".join(
+        _field(1, _field(1, name.encode()) + _field(8, text.encode()))
+        for name, text in config.items()
+    )
+    for path in removed:
+        given += _field(2, b"".join(_field(2, part.encode()) for part in path.split(".")))
+    record = _field(17, _field(1, b"one") + _field(4, given))
+    head = struct.pack("<IHB", zlib.crc32(record, zlib.crc32(b"\1")), len(record), 1)
+    file.write_bytes(b":W&B\xe1\xbe\0" + head + record)
+
+
 def test_a_wandb_run_with_a_flipped_bit_is_named_and_left_out(wandb_runs):
     _flip(wandb_runs[4], 200)
     store = read_store(wandb_runs[4].parents[1])
@@ -37,16 +63,19 @@ def test_a_wandb_run_with_a_flipped_bit_is_named_and_left_out(wandb_runs):
 
 
 def test_a_wandb_run_that_was_cut_off_is_lost_with_all_it_had_logged(wandb_runs):
-    whole = read_store(wandb_runs[0])
-    for size in range(900, wandb_runs[0].stat().st_size, 97):
-        _cut(wandb_runs[1], 0)
-        wandb_runs[1].write_bytes(wandb_runs[0].read_bytes()[:size])
+    data = wandb_runs[0].read_bytes()
+    (whole,) = read_store(wandb_runs[0]).runs
+    values = list(whole.metrics["val/loss"].values)
+    counts = []
+    for size in (*range(900, len(data) - 120, 97), len(data) - 120):
+        wandb_runs[1].write_bytes(data[:size])
         (run,) = read_store(wandb_runs[1]).runs
-        assert run.run_id == whole.runs[0].run_id
-    assert run.status in ("lost", "finished")
-    _cut(wandb_runs[1], wandb_runs[1].stat().st_size - 120)
-    (run,) = read_store(wandb_runs[1]).runs
-    assert run.status == "lost"
+        kept = list(run.metrics["val/loss"].values) if "val/loss" in run.metrics else []
+        assert (run.run_id, kept) == (whole.run_id, values[: len(kept)])
+        assert run.status == "lost"
+        counts.append(len(kept))
+    assert counts == sorted(counts)
+    assert counts[0] < counts[-1] == len(values)
     assert run.facts["reason"].startswith("its log was cut off at byte ")
 
 
@@ -90,3 +119,61 @@ def test_a_journal_may_end_in_half_a_line_but_not_break_off_before(stores, tmp_p
     file.write_bytes(b"".join([*lines[:5], b"{\n", *lines[5:]]))
     with pytest.raises(ConfigError, match="line 6 is no JSON"):
         read_store(file)
+
+
+def test_an_infinity_in_mlflows_database_is_infinite(stores, tmp_path):
+    shutil.copy(stores / "mlflow" / "mlflow.db", tmp_path)
+    with sqlite3.connect(tmp_path / "mlflow.db") as database:
+        database.execute(
+            "update metrics set value = ? where key = 'val/loss' and run_uuid = "
+            "(select min(run_uuid) from metrics)",
+            (-1.7976931348623157e308,),
+        )
+    database.close()
+    values = read_store(tmp_path / "mlflow.db").table["val/loss"].to_pylist()
+    assert values.count(-math.inf) == 1
+
+
+def test_an_objective_too_large_for_a_variance_is_one_error(tmp_path):
+    (tmp_path / "a.csv").write_text("lr,loss\n1,2\n2,1e200\n3,1\n")
+    with pytest.raises(ConfigError, match=r"loss is 1e\+200 in a run, too large"):
+        analyze_store(tmp_path / "a.csv", "loss")
+
+
+def test_wandb_settings_that_were_removed_are_removed_where_they_stand(tmp_path):
+    config = {"optimizer": '{"lr": 1, "b": 2}', "width": "3", "seed": "4"}
+    _write_wandb(tmp_path / "run.wandb", config, "optimizer.b", "width")
+    (run,) = read_store(tmp_path / "run.wandb").runs
+    assert run.parameters == {"optimizer.lr": 1, "seed": 4}
+
+
+def test_the_tail_of_a_wandb_log_is_searched_for_zeros_only_behind_an_empty_head(tmp_path):
+    _write_wandb(tmp_path / "run.wandb", {"lr": "1"})
+    data = (tmp_path / "run.wandb").read_bytes()
+    (tmp_path / "run.wandb").write_bytes(data + b"\0" * 500)
+    assert read_store(tmp_path / "run.wandb").runs[0].status == "lost"
+    (tmp_path / "run.wandb").write_bytes(data + b"\0" * 500 + b"\1")
+    with pytest.raises(ConfigError, match="other bytes than were written"):
+        read_store(tmp_path / "run.wandb")
+
+
+def _write_journal(file, *trials):
+    """Write a journal of trials of one parameter: its internal value and its distribution."""
+    told = [{"op_code": 0, "worker_id": "w", "study_name": "s", "directions": [1]}]
+    for number, (value, distribution) in enumerate(trials):
+        held = {"trial_id": number, "param_name": "x", "param_value_internal": value}
+        told += [
+            {"op_code": 4, "worker_id": "w", "study_id": 0},
+            {"op_code": 5, "worker_id": "w", "distribution": json.dumps(distribution), **held},
+            {"op_code": 6, "worker_id": "w", "trial_id": number, "state": 1, "values": [0.5]},
+        ]
+    file.write_text("".join(f"{json.dumps(line)}\n" for line in told))
+
+
+def _between(low, high):
+    return {"name": "FloatDistribution", "attributes": {"low": low, "high": high, "log": False}}
+
+
+def test_a_range_that_changed_between_trials_is_that_of_all(tmp_path):
+    _write_journal(tmp_path / "a.log", (0.5, _between(0, 1)), (3.0, _between(0.5, 4)))
+    assert read_store(tmp_path / "a.log").ranges == {"x": (0, 4, "linear")}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import sqlite3
+import sys
 from collections import defaultdict
 from pathlib import Path
 from typing import Any
@@ -73,5 +74,10 @@ def _read_metrics(database: sqlite3.Connection, key: Any) -> dict[str, dict[str,
     )
     for run, name, step, time, value, is_nan in rows:
         course = found[run].setdefault(name, Course())
-        course.add(math.nan if is_nan else value, step=step, time_us=to_microseconds(time))
+        course.add(math.nan if is_nan else _number(value), step=step, time_us=to_microseconds(time))
     return found
+
+
+def _number(value: float) -> float:
+    """Return what a stored number stands for: MLflow stores infinities as the largest floats."""
+    return math.copysign(math.inf, value) if abs(value) >= sys.float_info.max else value

@@ -32,13 +32,15 @@ def final_values(
 
 
 def external_value(value: float, distribution: str, name: str, ranges: dict[str, Range]) -> Any:
-    """Return a parameter's value as its distribution, JSON, means it; note its range."""
+    """Return a parameter's value as its distribution, JSON, means it; widen its range by it."""
     told: Mapping[str, Any] = json.loads(distribution)
     about = told["attributes"]
     if "choices" in about:
         return about["choices"][int(value)]
     if about["low"] < about["high"]:
-        ranges[name] = (about["low"], about["high"], "log" if _is_log(told) else "linear")
+        low, high, _ = ranges.get(name, (about["low"], about["high"], ""))
+        ends = min(low, about["low"]), max(high, about["high"])
+        ranges[name] = (*ends, "log" if _is_log(told) else "linear")
     return int(value) if told["name"].startswith("Int") else value
 
 

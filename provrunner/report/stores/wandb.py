@@ -205,9 +205,10 @@ def _update(values: dict[str, Any], message: Message) -> None:
         _put(values, inner(item))
     for item in message.get(_REMOVE, []):
         *above, last = _path(inner(item))
+        held = values
         for key in above:
-            values = values.get(key, {})
-        values.pop(last, None)
+            held = held.get(key, {})
+        held.pop(last, None)
 
 
 def _put(values: dict[str, Any], item: Message) -> None:

@@ -50,7 +50,7 @@ def _read_piece(data: bytes, at: int) -> tuple[int, bytes] | None:
         return None
     checksum, size, kind = _HEAD.unpack_from(data, at)
     end = at + _HEAD.size + size
-    if end > len(data) or not any(data[at:]):
+    if end > len(data) or (checksum == size == kind == 0 and not any(data[at:])):
         # a writer that was killed leaves half a piece, or a tail of zeros
         return None
     content = data[at + _HEAD.size : end]
