@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -106,9 +107,13 @@ def read_runs_table(path: Path | str) -> pa.Table:
     if not path.is_file():
         raise ConfigError(f"{path}: there is no such file")
     try:
-        return _read(path)
+        table = _read(path)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError, OSError) as error:
         raise ConfigError(f"{path} cannot be read: {str(error).splitlines()[0]}") from error
+    repeated = [name for name, count in Counter(table.column_names).items() if count > 1]
+    if repeated:
+        raise ConfigError(f"{path}: several columns are called {', '.join(repeated)}; rename them")
+    return table
 
 
 def _read(path: Path) -> pa.Table:

@@ -7,7 +7,9 @@ import sqlite3
 import struct
 import zlib
 
+import pyarrow as pa
 import pytest
+from pyarrow import parquet
 
 from provrunner.errors import ConfigError
 from provrunner.report import analyze_store, import_runs
@@ -177,3 +179,65 @@ def _between(low, high):
 def test_a_range_that_changed_between_trials_is_that_of_all(tmp_path):
     _write_journal(tmp_path / "a.log", (0.5, _between(0, 1)), (3.0, _between(0.5, 4)))
     assert read_store(tmp_path / "a.log").ranges == {"x": (0, 4, "linear")}
+
+
+def _write_csv_log(folder, settings):
+    folder.mkdir(parents=True)
+    (folder / "metrics.csv").write_text("epoch,step,loss\n0,1,0.5\n")
+    (folder / "hparams.yaml").write_text(settings)
+
+
+def test_what_lightning_dumped_of_python_is_read_without_importing_it(tmp_path):
+    _write_csv_log(
+        tmp_path / "a",
+        "betas: !!python/tuple [0.9, 0.99]\nact: !!python/name:nowhere.ReLU ''\n"
+        "path: !!python/object/apply:nowhere.Path\n- a\n- b\n",
+    )
+    (run,) = read_store(tmp_path).runs
+    assert run.parameters == {
+        "betas": [0.9, 0.99],
+        "act": "nowhere.ReLU",
+        "path": "!!python/object/apply:nowhere.Path - a - b",
+    }
+
+
+_BOMB = "a0: &a0 [1]\n" + "".join(
+    f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]\n" for n in range(1, 12)
+)
+
+
+@pytest.mark.parametrize("settings", ["x: &a {y: *a}", "x: &a [1, *a]", "x: " + "[" * 3000, _BOMB])
+def test_settings_that_never_end_lose_their_run_alone(stores, tmp_path, settings):
+    _write_csv_log(tmp_path / "csv" / "a", settings)
+    _write_csv_log(tmp_path / "csv" / "b", "lr: 1\n")
+    shutil.copytree(stores / "tensorboard", tmp_path / "logs")
+    (tmp_path / "logs" / "run_3" / "hparams.yaml").write_text(settings)
+    for folder, whole in (("csv", 1), ("logs", 17)):
+        store = read_store(tmp_path / folder)
+        assert (len(store.runs), len(store.skipped)) == (whole, 1)
+
+
+def test_a_file_of_brackets_is_no_journal(tmp_path):
+    (tmp_path / "a.txt").write_text("[" * 60_000)
+    assert read_store(tmp_path / "a.txt") is None
+
+
+def test_numbers_over_64_bits_and_texts_beyond_utf8_are_kept_as_near_as_can_be(tmp_path):
+    _write_csv_log(tmp_path / "a", "seed: 1234567890123456789012\n")
+    assert read_store(tmp_path).table["seed"].to_pylist() == [1234567890123456789012.0]
+    config = {"lr": "1", "name": json.dumps("\ud800")}
+    _write_wandb(tmp_path / "run.wandb", config)
+    assert read_store(tmp_path / "run.wandb").table["name"].to_pylist() == ["\\ud800"]
+    choice = {"name": "CategoricalDistribution", "attributes": {"choices": ["\ud800", "b"]}}
+    _write_journal(tmp_path / "a.log", (0, choice), (1, choice))
+    assert read_store(tmp_path / "a.log").table["x"].to_pylist() == ["\\ud800", "b"]
+
+
+def test_a_table_may_lack_a_duration_but_not_repeat_a_column(tmp_path):
+    table = pa.table({"lr": [1.0, 2.0], "loss": [1.0, 2.0], "duration_s": [math.nan, 3.0]})
+    parquet.write_table(table, tmp_path / "a.parquet")
+    sweep = import_runs(tmp_path / "a.parquet", "loss", to=tmp_path / "sweep")
+    assert len(sweep.plan.points) == 2
+    (tmp_path / "a.csv").write_text("lr,lr,loss\n1,1,2\n")
+    with pytest.raises(ConfigError, match="several columns are called lr"):
+        analyze_store(tmp_path / "a.csv", "loss")

@@ -24,11 +24,35 @@ DAMAGE = (
     TypeError,
     AttributeError,
     ArithmeticError,
+    RecursionError,
     csv.Error,
     sqlite3.Error,
     yaml.YAMLError,
 )
 """What reading bytes that are not what a tool writes may raise."""
+
+_MOST_VALUES = 100_000
+"""In one file of settings; aliases can make billions of a few lines, or a value hold itself."""
+
+
+class _Loader(yaml.SafeLoader):  # type: ignore[misc]
+    """Reads what Lightning dumped without importing what it names."""
+
+
+def _read_python(_loader: _Loader, _kind: str, node: yaml.Node) -> str:
+    """Return a Python object as the text that stands for it."""
+    if isinstance(node, yaml.ScalarNode):
+        return str(node.value or node.tag.rpartition(":")[2])
+    start, end = node.start_mark, node.end_mark
+    return " ".join(start.buffer[start.index : end.index].split())
+
+
+def _read_tuple(loader: _Loader, node: yaml.Node) -> list[Any]:
+    return list(loader.construct_sequence(node, deep=True))
+
+
+_Loader.add_constructor("tag:yaml.org,2002:python/tuple", _read_tuple)
+_Loader.add_multi_constructor("tag:yaml.org,2002:python/", _read_python)
 
 
 def choose(
@@ -83,12 +107,26 @@ def read_mapping(file: Path) -> dict[str, Any]:
         ConfigError: it is something else.
     """
     try:
-        found = yaml.safe_load(file.read_text(encoding="utf-8")) or {}
+        found = yaml.load(file.read_text(encoding="utf-8"), _Loader) or {}  # noqa: S506 a safe one
     except yaml.YAMLError as error:
         raise ConfigError(f"{file} cannot be read: {str(error).splitlines()[0]}") from error
     if not isinstance(found, dict):
         raise ConfigError(f"{file} holds no settings by name")
+    if not _is_of_fair_size(found):
+        raise ConfigError(f"{file} holds itself, or over {_MOST_VALUES} values")
     return found
+
+
+def _is_of_fair_size(found: Any) -> bool:
+    ahead, count = [found], 0
+    while ahead and count <= _MOST_VALUES:
+        value = ahead.pop()
+        count += 1
+        if isinstance(value, dict):
+            ahead.extend(value.values())
+        elif isinstance(value, list):
+            ahead.extend(value)
+    return not ahead
 
 
 def _reason(error: BaseException) -> str:

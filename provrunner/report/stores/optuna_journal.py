@@ -58,7 +58,7 @@ def is_journal(path: Path) -> bool:
         line = file.readline(_FIRST_LINE)
     try:
         found = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         return False
     return isinstance(found, dict) and {"op_code", "worker_id"} <= found.keys()
 

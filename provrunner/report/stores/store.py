@@ -94,6 +94,10 @@ class StoredRun:
     def __post_init__(self) -> None:
         for name in ("start_us", "end_us"):
             object.__setattr__(self, name, _known_time(getattr(self, name)))
+        for name in ("run_id", "parameters", "others", "facts"):
+            object.__setattr__(self, name, _storable(getattr(self, name)))
+        metrics = {_storable(name): course for name, course in self.metrics.items()}
+        object.__setattr__(self, "metrics", metrics)
 
     @property
     def elapsed_us(self) -> int | None:
@@ -242,6 +246,19 @@ def flat(values: Mapping[str, Any], above: str = "") -> dict[str, Any]:
 
 def _known_time(time_us: int | None) -> int | None:
     return time_us if time_us is not None and _FIRST_US <= time_us <= _LAST_US else None
+
+
+def _storable(value: Any) -> Any:
+    """Return a value with its texts in UTF-8 and its whole numbers in 64 bits, else as floats."""
+    if isinstance(value, str):
+        return value.encode("utf-8", "backslashreplace").decode("utf-8")
+    if isinstance(value, Mapping):
+        return {_storable(key): _storable(held) for key, held in value.items()}
+    if isinstance(value, list):
+        return [_storable(held) for held in value]
+    if isinstance(value, int) and not -(2**63) <= value < 2**63:
+        return float(str(value))  # one beyond the floats is infinite
+    return value
 
 
 def _column(values: Iterable[Any]) -> pa.Array:

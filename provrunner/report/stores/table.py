@@ -15,6 +15,9 @@ __all__ = ["TOOL", "store_of_table"]
 
 TOOL = "table"
 
+_LONGEST_S = 1e12
+"""A duration above it has no microseconds in 64 bits."""
+
 
 def store_of_table(
     table: pa.Table,
@@ -55,9 +58,8 @@ def _is_result(table: pa.Table, name: str) -> bool:
 def _to_run(
     number: int, row: Mapping[str, Any], settings: Sequence[str], metrics: Sequence[str]
 ) -> StoredRun:
-    duration = next(
-        (row[name] for name in DURATION if isinstance(row.get(name), int | float)), None
-    )
+    told = [row[name] for name in DURATION if isinstance(row.get(name), int | float)]
+    duration = next((seconds for seconds in told if abs(seconds) < _LONGEST_S), None)
     status = next((name for name in STATUS if name in row), None)
     own = {*settings, *metrics, *STATUS, *DURATION}
     return StoredRun(

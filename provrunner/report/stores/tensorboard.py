@@ -78,7 +78,7 @@ def _told(problems: Mapping[Path, BaseException], above: Path) -> tuple[str, ...
 
 def _group(held: _Held, above: Path) -> dict[Path, list[Path]]:
     """Return the folders of each run by the folder that it is called after."""
-    sessions = {folder for folder in held if _hparams(held[folder], folder) is not None}
+    sessions = {folder for folder in held if _begins_session(held[folder], folder)}
     groups: dict[Path, list[Path]] = {}
     for folder in held:
         groups.setdefault(_root(folder, sessions, above), []).append(folder)
@@ -95,13 +95,19 @@ def _root(folder: Path, sessions: set[Path], above: Path) -> Path:
     return below[0] if len(below) == 1 else folder
 
 
-def _hparams(files: Sequence[tuple[Path, Events]], folder: Path) -> dict[str, Any] | None:
+def _begins_session(files: Sequence[tuple[Path, Events]], folder: Path) -> bool:
+    # settings are read with their run, so that damaged ones lose that run alone
+    told = any(events.hparams is not None for _, events in files)
+    return told or (folder / _SETTINGS).is_file()
+
+
+def _hparams(files: Sequence[tuple[Path, Events]], folder: Path) -> dict[str, Any]:
     """Return a folder's hyperparameters; Lightning's file of them knows their types."""
     settings = folder / _SETTINGS
     if settings.is_file():
         return flat(read_mapping(settings))
     found = [events.hparams for _, events in files if events.hparams is not None]
-    return {key: value for one in found for key, value in one.items()} if found else None
+    return {key: value for one in found for key, value in one.items()}
 
 
 def _build_run(root: Path, folders: Sequence[Path], held: _Held, above: Path) -> StoredRun:
@@ -118,7 +124,7 @@ def _build_run(root: Path, folders: Sequence[Path], held: _Held, above: Path) ->
     return StoredRun(
         run_id=_name(root, above),
         status="lost" if cut else status,
-        parameters=_hparams(held[root], root) or {},
+        parameters=_hparams(held[root], root),
         metrics=place_epochs(metrics),
         start_us=start,
         end_us=end,
