@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 import shutil
 import sqlite3
 import struct
@@ -241,3 +242,40 @@ def test_a_table_may_lack_a_duration_but_not_repeat_a_column(tmp_path):
     (tmp_path / "a.csv").write_text("lr,lr,loss\n1,1,2\n")
     with pytest.raises(ConfigError, match="several columns are called lr"):
         analyze_store(tmp_path / "a.csv", "loss")
+
+
+def test_a_store_has_no_files_that_lie_outside_it_and_no_pipes(stores, tmp_path):
+    secret = tmp_path / "secret"
+    secret.write_text("s: 1\n")
+    shutil.copytree(stores / "mlflow" / "mlruns", tmp_path / "mlruns")
+    params = next((tmp_path / "mlruns").glob("*/*/params"))
+    (params / "stolen").symlink_to(secret)
+    os.mkfifo(params / "pipe")
+    assert not {"stolen", "pipe"} & read_store(tmp_path / "mlruns").columns.keys()
+    _write_csv_log(tmp_path / "csv" / "a", "lr: 1\n")
+    (tmp_path / "csv" / "a" / "hparams.yaml").unlink()
+    (tmp_path / "csv" / "a" / "hparams.yaml").symlink_to(secret)
+    (run,) = read_store(tmp_path / "csv").runs
+    assert run.parameters == {}
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "told"),
+    [
+        ("wandb", {"experiment": "tune"}, "a store of wandb, without experiments"),
+        ("tensorboard", {"experiment": "tune"}, "a store of tensorboard, without experiments"),
+        ("mlflow/mlflow.db", {"tool": "optuna"}, "a store of mlflow, not of optuna"),
+        ("optuna/optuna.log", {"tool": "wandb"}, "a store of optuna, not of wandb"),
+        ("optuna", {"tool": "optuna"}, "name Optuna's database or journal itself"),
+    ],
+)
+def test_an_option_that_cannot_apply_is_refused(stores, name, options, told):
+    with pytest.raises(ConfigError, match=told):
+        read_store(stores / name, **options)
+
+
+def test_a_table_of_runs_takes_no_tool_and_no_experiment(tmp_path):
+    (tmp_path / "a.csv").write_text("lr,loss\n1,2\n")
+    for options in ({"tool": "optuna"}, {"experiment": "tune"}):
+        with pytest.raises(ConfigError, match="no store of a tool that is known"):
+            read_store(tmp_path / "a.csv", **options)

@@ -13,7 +13,7 @@ import yaml  # type: ignore[import-untyped]
 from provrunner.errors import ConfigError, nearest
 from provrunner.report.stores.store import StoredRun
 
-__all__ = ["DAMAGE", "choose", "read_mapping", "read_whole"]
+__all__ = ["DAMAGE", "choose", "is_own", "read_mapping", "read_whole"]
 
 _Item = TypeVar("_Item")
 
@@ -98,6 +98,11 @@ def read_whole(
     if skipped and not runs:
         raise ConfigError(f"{path}: none of its {len(skipped)} runs can be read; {skipped[0]}")
     return tuple(runs), tuple(skipped)
+
+
+def is_own(file: Path, root: Path) -> bool:
+    """Tell whether a path is a regular file of a store, no pipe and no link to one elsewhere."""
+    return file.is_file() and file.resolve().is_relative_to(root.resolve())
 
 
 def read_mapping(file: Path) -> dict[str, Any]:

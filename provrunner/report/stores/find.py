@@ -53,6 +53,8 @@ _CLOSED = ("mlflow", "wandb")
 _FILES = ("wandb", "tensorboard")
 """Those whose runs may be named as files."""
 
+_WITH_EXPERIMENTS = ("mlflow", "optuna")
+
 TOOLS = (*_FOLDERS, "optuna")
 """Every tool whose stores can be read."""
 
@@ -72,7 +74,8 @@ def read_store(
         None where the path is another file.
 
     Raises:
-        ConfigError: it is a folder or database without runs, or cannot be read.
+        ConfigError: it is a folder or database without runs, or cannot be read, or it is not of
+            that tool or of one that has experiments.
     """
     path = Path(path)
     if tool is not None and tool not in TOOLS:
@@ -83,9 +86,8 @@ def read_store(
         near = nearest(path.name, (sibling.name for sibling in siblings))
         raise ConfigError(f"{path}: there is no such file or folder{near}")
     try:
-        return (
-            _read_folder(path, experiment, tool) if path.is_dir() else _read_file(path, experiment)
-        )
+        read = _read_folder if path.is_dir() else _read_file
+        return read(path, experiment, tool)
     except DAMAGE as error:
         raise ConfigError(f"{path} cannot be read: {error!r}") from error
 
@@ -93,6 +95,8 @@ def read_store(
 def _read_folder(path: Path, experiment: str | None, tool: str | None) -> Store:
     if (path / "plan.json").is_file():
         raise ConfigError(f"{path} is a sweep folder of provrunner's own; see provrunner summary")
+    if tool == "optuna":
+        raise ConfigError(f"{path} is a folder; name Optuna's database or journal itself")
     kinds = {name: kind for name, kind in _FOLDERS.items() if tool in (None, name)}
     found: dict[str, list[Path]] = {}
     for name, kind in kinds.items():
@@ -116,6 +120,7 @@ def _read_folder(path: Path, experiment: str | None, tool: str | None) -> Store:
             "or the tool (--tool)"
         )
     ((name, places),) = found.items()
+    _check_options(path, name, experiment, tool)
     return kinds[name].read(path, places, experiment)
 
 
@@ -125,23 +130,41 @@ def _lies_in(place: Path, others: list[Path]) -> bool:
     return any(folder in place.resolve().parents or folder in place.parents for folder in folders)
 
 
-def _read_file(path: Path, experiment: str | None) -> Store | None:
+def _read_file(path: Path, experiment: str | None, tool: str | None) -> Store | None:
+    if not path.is_file():
+        raise ConfigError(f"{path} is neither a file nor a folder")
     with path.open("rb") as file:
         head = file.read(len(_SQLITE))
     if head == _SQLITE:
-        return _read_database(path, experiment)
+        return _read_database(path, experiment, tool)
     for name in _FILES:
         if places := _FOLDERS[name].find(path):
+            _check_options(path, name, experiment, tool)
             return _FOLDERS[name].read(path, places, experiment)
-    return read_journal(path, experiment) if is_journal(path) else None
+    if is_journal(path):
+        _check_options(path, "optuna", experiment, tool)
+        return read_journal(path, experiment)
+    _check_options(path, None, experiment, tool)
+    return None
 
 
-def _read_database(path: Path, experiment: str | None) -> Store:
+def _check_options(path: Path, found: str | None, experiment: str | None, tool: str | None) -> None:
+    """Refuse options that what was found, None for no store, has no use for."""
+    what = f"a store of {found}" if found else "no store of a tool that is known"
+    if tool not in (None, found):
+        raise ConfigError(f"{path} is {what}, not of {tool}; leave out the tool (--tool)")
+    if experiment is not None and found not in _WITH_EXPERIMENTS:
+        raise ConfigError(f"{path} is {what}, without experiments; leave it out (--experiment)")
+
+
+def _read_database(path: Path, experiment: str | None, tool: str | None) -> Store:
     with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as database:
         rows = database.execute("select name from sqlite_master where type = 'table'")
         tables = {name for (name,) in rows}
         if tables >= mlflow_sqlite.TABLES:
+            _check_options(path, "mlflow", experiment, tool)
             return read_mlflow_database(database, path, experiment)
         if tables >= optuna_sqlite.TABLES:
+            _check_options(path, "optuna", experiment, tool)
             return read_optuna_database(database, path, experiment)
     raise ConfigError(f"{path} is a database, but neither MLflow's nor Optuna's")

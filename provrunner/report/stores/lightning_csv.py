@@ -6,7 +6,7 @@ import csv
 import re
 from pathlib import Path
 
-from provrunner.report.stores.choice import read_mapping, read_whole
+from provrunner.report.stores.choice import is_own, read_mapping, read_whole
 from provrunner.report.stores.store import Course, Store, StoredRun, flat
 
 __all__ = ["find_csv_logs", "natural_order", "read_csv_logs"]
@@ -18,7 +18,8 @@ _COURSE = ("epoch", "step")
 
 def find_csv_logs(path: Path) -> list[Path]:
     """Return the folders of runs at or below a path, `version_10` after `version_2`."""
-    return sorted((file.parent for file in path.rglob("metrics.csv")), key=natural_order)
+    files = (file for file in path.rglob("metrics.csv") if is_own(file, path))
+    return sorted((file.parent for file in files), key=natural_order)
 
 
 def read_csv_logs(path: Path, places: list[Path], _experiment: str | None) -> Store:
@@ -39,6 +40,7 @@ def natural_order(path: Path) -> list[tuple[int, str]]:
 
 def _read_run(folder: Path, above: Path) -> StoredRun:
     file, settings = folder / "metrics.csv", folder / _SETTINGS
+    configured = is_own(settings, above)
     metrics: dict[str, Course] = {}
     with file.open(newline="", encoding="utf-8") as lines:
         for row in csv.DictReader(lines, strict=True):
@@ -49,7 +51,7 @@ def _read_run(folder: Path, above: Path) -> StoredRun:
     return StoredRun(
         run_id=folder.relative_to(above).as_posix(),
         status=None,
-        parameters=flat(read_mapping(settings)) if settings.is_file() else {},
+        parameters=flat(read_mapping(settings)) if configured else {},
         metrics=metrics,
-        files=(file, settings) if settings.is_file() else (file,),
+        files=(file, settings) if configured else (file,),
     )

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from provrunner.errors import ConfigError
-from provrunner.report.stores.choice import DAMAGE, read_mapping, read_whole
+from provrunner.report.stores.choice import DAMAGE, is_own, read_mapping, read_whole
 from provrunner.report.stores.lightning_csv import natural_order
 from provrunner.report.stores.store import Course, Store, StoredRun, flat, place_epochs
 from provrunner.report.stores.tensorboard_events import Events, read_events
@@ -25,7 +25,7 @@ def find_tensorboard(path: Path) -> list[Path]:
     """Return the event files at or below a path, in the order of their folders."""
     if path.is_file():
         return [path] if _MARK in path.name else []
-    files = [file for file in path.rglob(f"*{_MARK}*") if file.is_file()]
+    files = [file for file in path.rglob(f"*{_MARK}*") if is_own(file, path)]
     return sorted(files, key=lambda file: (natural_order(file.parent), file.name))
 
 
@@ -78,7 +78,7 @@ def _told(problems: Mapping[Path, BaseException], above: Path) -> tuple[str, ...
 
 def _group(held: _Held, above: Path) -> dict[Path, list[Path]]:
     """Return the folders of each run by the folder that it is called after."""
-    sessions = {folder for folder in held if _begins_session(held[folder], folder)}
+    sessions = {folder for folder in held if _begins_session(held[folder], folder, above)}
     groups: dict[Path, list[Path]] = {}
     for folder in held:
         groups.setdefault(_root(folder, sessions, above), []).append(folder)
@@ -95,16 +95,16 @@ def _root(folder: Path, sessions: set[Path], above: Path) -> Path:
     return below[0] if len(below) == 1 else folder
 
 
-def _begins_session(files: Sequence[tuple[Path, Events]], folder: Path) -> bool:
+def _begins_session(files: Sequence[tuple[Path, Events]], folder: Path, above: Path) -> bool:
     # settings are read with their run, so that damaged ones lose that run alone
     told = any(events.hparams is not None for _, events in files)
-    return told or (folder / _SETTINGS).is_file()
+    return told or is_own(folder / _SETTINGS, above)
 
 
-def _hparams(files: Sequence[tuple[Path, Events]], folder: Path) -> dict[str, Any]:
+def _hparams(files: Sequence[tuple[Path, Events]], folder: Path, above: Path) -> dict[str, Any]:
     """Return a folder's hyperparameters; Lightning's file of them knows their types."""
     settings = folder / _SETTINGS
-    if settings.is_file():
+    if is_own(settings, above):
         return flat(read_mapping(settings))
     found = [events.hparams for _, events in files if events.hparams is not None]
     return {key: value for one in found for key, value in one.items()}
@@ -124,12 +124,12 @@ def _build_run(root: Path, folders: Sequence[Path], held: _Held, above: Path) ->
     return StoredRun(
         run_id=_name(root, above),
         status="lost" if cut else status,
-        parameters=_hparams(held[root], root),
+        parameters=_hparams(held[root], root, above),
         metrics=place_epochs(metrics),
         start_us=start,
         end_us=end,
         facts={"reason": f"{cut[0][0].name} was cut off at byte {cut[0][1]}"} if cut else {},
-        files=(*(file for file, _ in files), *((settings,) if settings.is_file() else ())),
+        files=(*(file for file, _ in files), *((settings,) if is_own(settings, above) else ())),
     )
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from provrunner.report.stores.choice import read_whole
+from provrunner.report.stores.choice import is_own, read_whole
 from provrunner.report.stores.protobuf import Message, inner, integer, number, read_message, text
 from provrunner.report.stores.store import Course, Store, StoredRun, flat, place_epochs
 from provrunner.report.stores.wandb_log import read_records
@@ -33,7 +33,11 @@ def find_wandb(path: Path) -> list[Path]:
     """
     if path.is_file():
         return [path] if path.suffix == _ENDING else []
-    files = [file for file in path.rglob(f"*{_ENDING}") if not file.parent.is_symlink()]
+    files = [
+        file
+        for file in path.rglob(f"*{_ENDING}")
+        if not file.parent.is_symlink() and is_own(file, path)
+    ]
     return sorted(files, key=lambda file: (file.parent.name, file.name))
 
 
