@@ -205,9 +205,14 @@ def test_what_lightning_dumped_of_python_is_read_without_importing_it(tmp_path):
 _BOMB = "a0: &a0 [1]\n" + "".join(
     f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]\n" for n in range(1, 12)
 )
+_MERGES = "a0: &a0 {k: 1}\n" + "".join(
+    f"a{n}: &a{n} {{<<: [{', '.join([f'*a{n - 1}'] * 9)}]}}\n" for n in range(1, 12)
+)
 
 
-@pytest.mark.parametrize("settings", ["x: &a {y: *a}", "x: &a [1, *a]", "x: " + "[" * 3000, _BOMB])
+@pytest.mark.parametrize(
+    "settings", ["x: &a {y: *a}", "x: &a [1, *a]", "x: " + "[" * 3000, _BOMB, _MERGES]
+)
 def test_settings_that_never_end_lose_their_run_alone(stores, tmp_path, settings):
     _write_csv_log(tmp_path / "csv" / "a", settings)
     _write_csv_log(tmp_path / "csv" / "b", "lr: 1\n")
@@ -262,10 +267,10 @@ def test_a_store_has_no_files_that_lie_outside_it_and_no_pipes(stores, tmp_path)
 @pytest.mark.parametrize(
     ("name", "options", "told"),
     [
-        ("wandb", {"experiment": "tune"}, "a store of wandb, without experiments"),
-        ("tensorboard", {"experiment": "tune"}, "a store of tensorboard, without experiments"),
-        ("mlflow/mlflow.db", {"tool": "optuna"}, "a store of mlflow, not of optuna"),
-        ("optuna/optuna.log", {"tool": "wandb"}, "a store of optuna, not of wandb"),
+        ("wandb", {"experiment": "tune"}, "a store of wandb, which has no experiments"),
+        ("tensorboard", {"experiment": "tune"}, "a store of tensorboard, which has no exp"),
+        ("mlflow/mlflow.db", {"tool": "optuna"}, "a store of mlflow; leave out the tool"),
+        ("optuna/optuna.log", {"tool": "wandb"}, "a store of optuna; leave out the tool"),
         ("optuna", {"tool": "optuna"}, "name Optuna's database or journal itself"),
     ],
 )
@@ -277,5 +282,5 @@ def test_an_option_that_cannot_apply_is_refused(stores, name, options, told):
 def test_a_table_of_runs_takes_no_tool_and_no_experiment(tmp_path):
     (tmp_path / "a.csv").write_text("lr,loss\n1,2\n")
     for options in ({"tool": "optuna"}, {"experiment": "tune"}):
-        with pytest.raises(ConfigError, match="no store of a tool that is known"):
+        with pytest.raises(ConfigError, match="no store of a tool, but maybe a table"):
             read_store(tmp_path / "a.csv", **options)

@@ -38,6 +38,12 @@ _MOST_VALUES = 100_000
 class _Loader(yaml.SafeLoader):  # type: ignore[misc]
     """Reads what Lightning dumped without importing what it names."""
 
+    def flatten_mapping(self, node: yaml.Node) -> None:
+        """Carry out merges (`<<`), which can multiply as aliases do."""
+        super().flatten_mapping(node)
+        if len(node.value) > _MOST_VALUES:
+            raise yaml.YAMLError(f"merges to over {_MOST_VALUES} values")
+
 
 def _read_python(_loader: _Loader, _kind: str, node: yaml.Node) -> str:
     """Return a Python object as the text that stands for it."""

@@ -150,11 +150,13 @@ def _read_file(path: Path, experiment: str | None, tool: str | None) -> Store | 
 
 def _check_options(path: Path, found: str | None, experiment: str | None, tool: str | None) -> None:
     """Refuse options that what was found, None for no store, has no use for."""
-    what = f"a store of {found}" if found else "no store of a tool that is known"
+    what = f"a store of {found}" if found else "no store of a tool, but maybe a table"
     if tool not in (None, found):
-        raise ConfigError(f"{path} is {what}, not of {tool}; leave out the tool (--tool)")
+        raise ConfigError(f"{path} is {what}; leave out the tool (--tool)")
     if experiment is not None and found not in _WITH_EXPERIMENTS:
-        raise ConfigError(f"{path} is {what}, without experiments; leave it out (--experiment)")
+        raise ConfigError(
+            f"{path} is {what}, which has no experiments; leave it out (--experiment)"
+        )
 
 
 def _read_database(path: Path, experiment: str | None, tool: str | None) -> Store:
