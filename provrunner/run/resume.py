@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import hydra
 from hydra._internal.callbacks import Callbacks
@@ -16,6 +16,7 @@ from hydra._internal.utils import get_args_parser
 from hydra.core.global_hydra import GlobalHydra
 from hydra.types import HydraContext, RunMode, TaskFunction
 from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
 
 from provrunner.compose import (
     CONFIG_NAME,
@@ -28,6 +29,9 @@ from provrunner.compose import (
     parse_overrides,
 )
 from provrunner.compose.extend import extend_plan, plan_differences
+from provrunner.compose.load import config_keys
+from provrunner.compose.mistakes import explain_interpolation
+from provrunner.compose.resolvers import hydra_resolvable
 from provrunner.compose.values import to_override
 from provrunner.errors import ConfigError, LogError
 from provrunner.log import read_plan, replace_plan, run_folder, run_status, seal_run
@@ -40,7 +44,13 @@ from provrunner.run.job import run_task
 from provrunner.run.launching import Outcome, count_statuses, launch_jobs
 from provrunner.run.planning import COMMAND, draft_plan, given_words, shown_words
 from provrunner.run.record import RunRecord, first_record
-from provrunner.run.trust import check_targets
+from provrunner.run.trust import (
+    Source,
+    check_config_dir,
+    check_engine,
+    check_search_path,
+    check_targets,
+)
 from provrunner.run.unchanged import config_differences
 from provrunner.schema import LogState, RunStatus
 
@@ -103,8 +113,10 @@ def resume_sweep(
     """
     flags, words = _words(folder, changes)
     record = first_record(folder)
+    source = Source(f"sweep {folder}", None if record is None else record.host, frozenset(trusted))
+    check_config_dir(flags, folder, Path.cwd(), source)
     with config_folder(flags):
-        _check(folder, words, record, trusted)
+        _check(folder, words, source)
         with hydra.initialize_config_dir(
             str(package_conf()), job_name="provrunner", version_base=_VERSION_BASE
         ):
@@ -115,6 +127,7 @@ def resume_sweep(
                 run_mode=RunMode.MULTIRUN,
                 with_log_configuration=False,
             )
+            _check_engine(config, source)
             flag = {"--failed": failed, "--anew": anew}
             said = (*(word for word in flag if flag[word]), *shown_words(config, changes))
             choice = Choice(failed, anew, True, ("provrunner", "resume", str(folder), *said))
@@ -304,18 +317,56 @@ def _code_differences(record: RunRecord | None) -> tuple[str, ...]:
     return module_differences(record, Path.cwd())
 
 
-def _check(
-    folder: Path, words: Sequence[str], record: RunRecord | None, trusted: Collection[str]
-) -> None:
+def _check(folder: Path, words: Sequence[str], source: Source) -> None:
     """Check a sweep as a new one is checked, but first whether what it calls may be called."""
+    check_search_path({one.key_or_group for one in parse_overrides(words)}, source)
     config = compose_config(words, return_hydra_config=True)
     draft = draft_plan(config, words, datetime.now(UTC))
-    swept: Mapping[str, object] = {
-        axis.name.removesuffix("._target_"): [{"_target_": level} for level in axis.levels]
-        for axis in draft.hyperparameters
-        if axis.name.endswith("._target_")
-    }
-    own = {"": OmegaConf.to_container(own_config(config), resolve=True), **swept}
-    host = None if record is None else record.host
-    check_targets(own, host, f"sweep {folder}", Path.cwd(), trusted)
+    if not source.is_here:
+        for job in _jobs(folder, words, draft):
+            _check_job(compose_config(job, return_hydra_config=True), source)
     check_sweep(config, words, draft)
+
+
+def _jobs(folder: Path, words: Sequence[str], draft: Plan) -> Iterator[list[str]]:
+    """Yield the overrides of each run, by today's plan and by the one that came with the sweep.
+
+    A level may be a node or a group's option, and a value may refer to another: what a run calls
+    is known only of its own configuration, composed as it will be.
+    """
+    old = read_plan(folder)
+    # What is written down numbers the runs, and names the keys of the axes, in its own way.
+    plans = [draft] if plan_differences(old, draft) else [draft, extend_plan(old, draft, ())]
+    jobs = (tuple(job) for plan in plans for job in job_overrides(plan, words, folder))
+    yield from map(list, dict.fromkeys(jobs))
+
+
+def _check_job(config: DictConfig, source: Source) -> None:
+    _check_engine(config, source)
+    with hydra_resolvable(config):
+        node = _resolved(config)
+    check_targets({"": node}, source.host, source.what, Path.cwd(), source.trusted)
+
+
+def _resolved(config: DictConfig) -> object:
+    try:
+        return OmegaConf.to_container(own_config(config), resolve=True)
+    except OmegaConfBaseException as error:
+        raise explain_interpolation(error, config_keys(config)) from error
+
+
+def _check_engine(config: DictConfig, source: Source) -> None:
+    """Check Hydra's own settings; what it instantiates is resolved, as it is for that."""
+    if source.is_here:
+        return
+    with hydra_resolvable(config):
+        try:
+            resolved = {
+                name: OmegaConf.to_container(config.hydra[name], resolve=True)
+                for name in ("callbacks", "launcher", "sweeper")
+                if OmegaConf.is_config(config.hydra[name])
+            }
+        except OmegaConfBaseException as error:
+            raise explain_interpolation(error, config_keys(config)) from error
+    raw = cast("dict[str, Any]", OmegaConf.to_container(config.hydra, resolve=False))
+    check_engine(raw, resolved, source)
