@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shutil
 import warnings
 from collections import defaultdict
@@ -143,9 +144,9 @@ def _points(store: Store, axes: Mapping[str, str], seed: str | None) -> tuple[Po
 
 def _whole(value: object) -> int | None:
     """Return a seed that is a whole number; any other stays a setting of the run."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or value != int(value):
+    if isinstance(value, bool) or not isinstance(value, int | float):
         return None
-    return int(value)
+    return int(value) if math.isfinite(value) and value == int(value) else None
 
 
 def _plan(

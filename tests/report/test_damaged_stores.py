@@ -211,7 +211,7 @@ _MERGES = "a0: &a0 {k: 1}\n" + "".join(
 
 
 @pytest.mark.parametrize(
-    "settings", ["x: &a {y: *a}", "x: &a [1, *a]", "x: " + "[" * 3000, _BOMB, _MERGES]
+    "settings", ["x: &a {y: *a}", "x: &a [1, *a]", "x: " + "[" * 1500, _BOMB, _MERGES]
 )
 def test_settings_that_never_end_lose_their_run_alone(stores, tmp_path, settings):
     _write_csv_log(tmp_path / "csv" / "a", settings)
