@@ -20,7 +20,7 @@ from provrunner.ids import canonical_json, digest, file_digest, run_id, trial_id
 from provrunner.log import claim_sweep_folder, create_sweep_folder, write_plan
 from provrunner.plan import Hyperparameter, Imported, Objective, Plan, Point
 from provrunner.redaction import redact_value
-from provrunner.report.columns import choose_columns
+from provrunner.report.columns import Chosen, choose_columns
 from provrunner.report.imported_run import write_imported_run
 from provrunner.report.results import RUN_COLUMNS, Sweep
 from provrunner.report.stored import judged_by, judged_table, read_runs_table
@@ -76,10 +76,8 @@ def import_runs(
     axes = {_axis(name): name for name in varied}
     points = _points(store, axes, chosen.seed)
     now = datetime.now(UTC)
-    # of a table the settings were chosen before it became a store
-    passed_over = store.passed_over if store.tool == TOOL else tuple(chosen.passed_over)
     goal = Objective(judged[0], ways[0], at="last")
-    plan = _plan(store, goal, points, axes, passed_over)
+    plan = _plan(store, goal, points, axes, _passed_over(store, chosen))
     was_there = to is not None and Path(to).is_dir()
     folder = _make_folder(to, store.name, now)
     try:
@@ -120,6 +118,14 @@ def _take_back(folder: Path, *, was_there: bool) -> None:
     """Remove half a sweep, which would bar a second try; an empty folder that was there stays."""
     (folder / "plan.json").unlink(missing_ok=True)
     shutil.rmtree(folder / "runs" if was_there else folder, ignore_errors=True)
+
+
+def _passed_over(store: Store, chosen: Chosen) -> tuple[tuple[str, str], ...]:
+    """Return the settings that were not taken for varied, with the reason."""
+    if store.tool == TOOL:  # its settings were chosen before it became a store
+        return store.passed_over
+    settings = set(store.columns.values())
+    return tuple((name, reason) for name, reason in chosen.passed_over if name in settings)
 
 
 def _axis(column: str) -> str:
