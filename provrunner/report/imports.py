@@ -179,6 +179,8 @@ def _plan(
         points=points,
         granularity="run",  # no store tells of epochs and models
         replicates=max((point.replicate + 1 for point in points), default=1),
+        # replicates without a seed have nothing in common that could be a block
+        seeds="common" if any(point.seed is not None for point in points) else "independent",
         imported=Imported(
             tool=store.tool,
             version=next((v for run in store.runs if (v := run.facts.get("version"))), None),

@@ -275,3 +275,14 @@ def test_a_metric_named_like_a_column_of_ours_hides_none(tmp_path, monkeypatch, 
     assert (row["status"], row["duration_s"], row[f"metric {name}"]) == ("done", 2.0, 0.2)
     row = sweep.runs.to_pylist()[1]
     assert (row["status"], row["duration_s"], row["objective"]) == ("finished", 2.0, 0.2)
+
+
+def test_runs_without_seeds_have_no_block_of_seeds(tmp_path):
+    rows = [f"{lr},{loss}" for lr in (1, 2) for loss in (0.1 * lr, 0.11 * lr, 0.12 * lr, 0.13 * lr)]
+    table = tmp_path / "runs.csv"
+    table.write_text("\n".join(["lr,loss", *rows]))
+    sweep = import_runs(table, "loss", parameters=["lr"], to=tmp_path / "sweep")
+    found = sweep.sensitivity().to_dict()
+    own = analyze_store(table, "loss", parameters=["lr"]).to_dict()
+    assert [part["kind"] for part in found["components"]] == ["main", "noise"]
+    assert found["components"] == own["components"]
