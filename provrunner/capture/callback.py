@@ -75,7 +75,7 @@ class ProvenanceCallback(_Callback):
         self._recording = Recording(sink, options, context)
         self._outcome: Outcome | None = None
         self._stopped: Outcome | None = None
-        self._untold: Mapping[str, Any] | None = None
+        self._untold: BaseException | None = None
         self._pid: int | None = None
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -92,7 +92,8 @@ class ProvenanceCallback(_Callback):
     @property
     def outcome(self) -> Outcome | None:
         """Status and reason of a training that was stopped or raised; None when none was."""
-        return self._stopped or self._outcome
+        told = None if self._untold is None else outcome_of(self._untold)
+        return self._stopped or self._outcome or told
 
     @_guarded
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
@@ -164,8 +165,9 @@ class ProvenanceCallback(_Callback):
         self, trainer: Trainer, pl_module: LightningModule, exception: BaseException
     ) -> None:
         """Write what was raised; alone, close the log once the other callbacks were told."""
+        # first of all: a signal handler may raise in any of what follows
+        self._untold = exception
         self._outcome = outcome_of(exception)
-        self._untold = exception_data(exception)
         if not self._recording.context.owns_end:
             self._close_after_teardown(trainer)
         self._tell_exception()
@@ -256,7 +258,7 @@ class ProvenanceCallback(_Callback):
 
     def _tell_exception(self) -> None:
         if self._untold is not None:
-            self._recording.event("exception", "", self._untold)
+            self._recording.event("exception", "", exception_data(self._untold))
             self._untold = None
 
     def _warn_of_another(self, trainer: Trainer) -> None:

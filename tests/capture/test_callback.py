@@ -11,6 +11,7 @@ import torch
 from torch.utils.data import DataLoader, TensorDataset
 
 from provrunner.capture import CaptureOptions, Leaf, ProvenanceCallback, RunContext
+from provrunner.capture.ending import exception_data, outcome_of
 from provrunner.own_values import log
 from provrunner.schema import EVENT_KINDS, RunStatus
 
@@ -401,25 +402,29 @@ def test_an_exception_is_recorded_and_closes_the_log(classifier, sink, make_trai
     assert [end.subject for end in sink.events("stage_end")] == ["fit"]
 
 
+@pytest.mark.parametrize("what", ["outcome_of", "exception_data"])
 @pytest.mark.filterwarnings("ignore:provrunner could not capture all:RuntimeWarning")
 def test_an_exception_whose_record_a_signal_handler_broke_off_is_recorded_at_the_end(
-    classifier, sink, make_trainer, loaders, monkeypatch
+    classifier, sink, make_trainer, loaders, monkeypatch, what
 ):
     class Failing(classifier):
         def training_step(self, batch, index):
             raise ValueError("bad batch")
 
-    write, broken_off = sink.write, []
+    place, broken_off = f"provrunner.capture.callback.{what}", []
+    whole = {"outcome_of": outcome_of, "exception_data": exception_data}[what]
 
-    def write_or_break_off(records):
-        if not broken_off and getattr(records[0], "kind", "") == "exception":
-            broken_off.append(records)
+    def broken(exception):
+        if not broken_off:
+            broken_off.append(exception)
             raise RuntimeError("DataLoader worker (pid 7) is killed by signal: Killed.")
-        write(records)
+        return whole(exception)
 
-    monkeypatch.setattr(sink, "write", write_or_break_off)
+    monkeypatch.setattr(place, broken)
+    callback = ProvenanceCallback(sink)
     with pytest.raises(ValueError, match="bad batch"):
-        fit(ProvenanceCallback(sink), make_trainer, Failing(), loaders)
+        fit(callback, make_trainer, Failing(), loaders)
+    callback.close()
     (told,) = sink.events("exception")
     assert (told.data["type"], told.data["message"]) == ("builtins.ValueError", "bad batch")
     assert sink.closed == ("failed", "ValueError: bad batch")
