@@ -323,7 +323,11 @@ class StepMetrics:
 
 
 class Sink(Protocol):
-    """Where capture puts what it saw: the Arrow writer in life, a list in tests."""
+    """Where capture puts what it saw: the Arrow writer in life, a list in tests.
+
+    One that has a method `write_numbers(names, numbers, step, epoch, stage)` is told by it of the
+    numbers of a step, which nearly all steps log, and not by `write`.
+    """
 
     def open(self, rank: int, ranks: int = 1) -> None:
         """Make ready for the events of one rank of so many."""
@@ -336,15 +340,6 @@ class Sink(Protocol):
 
     def close(self, status: RunStatus, reason: str | None = None) -> None:
         """Write `run_end` and seal; later writes are dropped."""
-
-
-class StepSink(Sink, Protocol):
-    """A sink that has a shorter way for what nearly all steps log."""
-
-    def write_numbers(
-        self, names: tuple[str, ...], numbers: Sequence[float], step: int, epoch: int, stage: str
-    ) -> None:
-        """Take one step's numbers, as `write` takes `StepMetrics` of `Numbers`."""
 
 
 @functools.cache

@@ -231,9 +231,8 @@ class ProvenanceCallback(_Callback):
     def fail(self, exception: BaseException) -> None:
         """Write what was raised, unless a trainer told so already, and close the log."""
         if self._outcome is None:
-            self._outcome = outcome_of(exception)
+            self._untold, self._outcome = exception, outcome_of(exception)
             self._recording.open_early()
-            self.record("exception", "", exception_data(exception))
         self.close(*(self.outcome or self._outcome))
 
     def close(self, status: RunStatus | None = None, reason: str | None = None) -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import signal
 import time
+import traceback
 import warnings
 from collections.abc import Callable
 from typing import Any
@@ -35,7 +37,10 @@ class Guard:
         self._failed: set[str] = set()
 
     def call(self, function: Callable[..., object], *args: Any, **kwargs: Any) -> None:
-        """Call a function; what it raises is raised only when strict."""
+        """Call a function; what it raises is raised only when strict.
+
+        What a signal handler of the program raises meanwhile is the program's, and raised.
+        """
         # one function, not two: each step pays for every call on the way to its values
         outermost = not self._inside
         self._inside = True
@@ -43,7 +48,7 @@ class Guard:
         try:
             function(*args, **kwargs)
         except Exception as error:
-            if self._strict:
+            if self._strict or _is_of_a_handler(error):
                 raise
             self._note(function.__name__, error)
         finally:
@@ -70,3 +75,10 @@ class Guard:
                     RuntimeWarning,
                     stacklevel=3,
                 )
+
+
+def _is_of_a_handler(error: Exception) -> bool:
+    """Say whether a signal handler raised it, in the midst of what we called."""
+    handlers = map(signal.getsignal, signal.valid_signals())
+    codes = {getattr(handler, "__code__", None) for handler in handlers}
+    return any(frame.f_code in codes for frame, _ in traceback.walk_tb(error.__traceback__))

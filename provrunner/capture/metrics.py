@@ -23,7 +23,6 @@ Number = float | torch.Tensor
 _Returned = tuple[tuple[list[Any], int, int | None], tuple[str | None, ...]]
 """Keys, logged results and loader at which a step returned, and the names found for the keys."""
 
-
 Logged = tuple[Mapping[str, Number], Mapping[str, list[Any]]]
 """Numbers by name, and by name the values that are no single number."""
 

@@ -11,7 +11,18 @@ from typing import Any, NoReturn
 
 from provrunner.errors import ConfigError, nearest
 
-__all__ = ["GRANULARITY", "ROWS", "SWEEP", "Argument", "Verb", "argument", "echo", "verb", "warn"]
+__all__ = [
+    "GRANULARITY",
+    "ROWS",
+    "SWEEP",
+    "Argument",
+    "Verb",
+    "argument",
+    "echo",
+    "import_from_here",
+    "verb",
+    "warn",
+]
 
 Run = Callable[..., int | None]
 
@@ -88,6 +99,13 @@ def echo(text: object, *, end: str = "\n") -> None:
     """Write a result to standard output at once."""
     sys.stdout.write(f"{text}{end}")
     sys.stdout.flush()
+
+
+def import_from_here() -> None:
+    """Let `_target_` name modules in the working folder, also for the installed script."""
+    here = str(Path.cwd())
+    if here not in sys.path and "" not in sys.path:
+        sys.path.insert(0, here)
 
 
 def warn(text: object) -> None:

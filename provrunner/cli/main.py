@@ -5,14 +5,13 @@ from __future__ import annotations
 import signal
 import sys
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
-from provrunner.cli.app import Verb, echo, warn
+from provrunner.cli.app import Verb, echo, import_from_here, warn
 from provrunner.cli.ask import ask
 from provrunner.cli.execute import execute
 from provrunner.cli.explain import diff, impact, lineage, why
 from provrunner.cli.export import export
-from provrunner.cli.read import query, report, summary, verify
+from provrunner.cli.read import query, report, summary, verify, write_and_print
 from provrunner.cli.repeat import note, rerun, restore
 from provrunner.cli.resume import resume
 from provrunner.cli.table import analyze, import_
@@ -110,7 +109,7 @@ def _read(words: list[str]) -> int:
 
 def _run(words: list[str]) -> int:
     """Run a sweep, then derive and print all that its logs say."""
-    _import_from_here()
+    import_from_here()
     from provrunner.run import start
 
     _check_docstrings()
@@ -118,11 +117,7 @@ def _run(words: list[str]) -> int:
     if outcome is None:
         return 0
 
-    from provrunner.report import open_sweep, print_summary
-
-    sweep = open_sweep(outcome.folder)
-    sweep.write()
-    print_summary(sweep.sensitivity().to_dict(), paths=sweep.paths(), about=sweep.about())
+    write_and_print(outcome.folder)
     return outcome.exit_code
 
 
@@ -165,10 +160,3 @@ def _spare_pandas() -> None:
         pa.array([0])
     finally:
         sys.meta_path.remove(_NoPandas)
-
-
-def _import_from_here() -> None:
-    """Let `_target_` name modules in the working folder, also for the installed script."""
-    here = str(Path.cwd())
-    if here not in sys.path and "" not in sys.path:
-        sys.path.insert(0, here)

@@ -2,12 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from provrunner.cli.app import GRANULARITY, ROWS, SWEEP, argument, echo, verb, warn
 from provrunner.errors import LogError
 
-__all__ = ["SUMMARY", "query", "report", "summary", "verify"]
+if TYPE_CHECKING:
+    from provrunner.report import Sweep
+    from provrunner.sensitivity import Summary
+
+__all__ = [
+    "SUMMARY",
+    "print_as",
+    "print_sweep",
+    "query",
+    "report",
+    "summary",
+    "verify",
+    "write_and_print",
+]
 
 _NOT_A_SWEEP = 3
 """What `verify` exits with where there is no sweep; other verbs exit with 2, as for wrong usage."""
@@ -21,20 +36,46 @@ SUMMARY = argument(
 )
 
 
+def write_and_print(folder: Path) -> None:
+    """Derive all that the logs of a sweep say, and print what matters."""
+    from provrunner.report import open_sweep
+
+    sweep = open_sweep(folder)
+    sweep.write()
+    print_sweep(sweep)
+
+
+def print_sweep(sweep: Sweep, format_: str = "table") -> None:
+    """Print what matters in a sweep, why it was run and where its files lie."""
+    print_as(sweep.sensitivity(), format_, paths=sweep.paths(), about=sweep.about())
+
+
+def print_as(
+    found: Summary,
+    format_: str,
+    *,
+    paths: Mapping[str, str] | None = None,
+    about: Sequence[str] = (),
+) -> None:
+    """Print a summary in one of the formats of `SUMMARY`."""
+    from provrunner.report import print_summary, summary_latex, summary_markdown
+
+    if format_ == "json":
+        echo(found.to_json(), end="")
+    elif format_ == "markdown":
+        echo(summary_markdown(found.to_dict(), about=about), end="")
+    elif format_ == "latex":
+        echo(summary_latex(found.to_dict()), end="")
+    else:
+        print_summary(found.to_dict(), paths=paths, about=about)
+
+
 @verb(SWEEP, SUMMARY)
 def summary(sweep: Path | None, *, format_: str) -> None:
     """Print what matters, by how much, and what cannot be concluded."""
-    from provrunner.report import open_sweep, print_summary, summary_latex, summary_markdown
+    from provrunner.report import open_sweep
 
-    opened = open_sweep(sweep)
-    if format_ == "json":
-        echo(opened.sensitivity().to_json(), end="")
-    elif format_ == "markdown":
-        echo(summary_markdown(opened.sensitivity().to_dict(), about=opened.about()), end="")
-    elif format_ == "latex":
-        echo(summary_latex(opened.sensitivity().to_dict()), end="")
-    else:
-        print_summary(opened.sensitivity().to_dict(), paths=opened.paths(), about=opened.about())
+    print_sweep(open_sweep(sweep), format_)
 
 
 @verb(

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from provrunner.cli.app import SWEEP, argument, echo, verb, warn
+from provrunner.cli.app import SWEEP, argument, echo, import_from_here, verb, warn
 from provrunner.cli.explain import ANSWER
+from provrunner.cli.read import print_sweep
 from provrunner.errors import ConfigError
 
 __all__ = ["note", "rerun", "restore", "sweep_and_changes", "warn_of"]
@@ -86,7 +86,6 @@ def rerun(
         data_changes,
         find_run,
         open_sweep,
-        print_summary,
         verify_rerun,
     )
     from provrunner.run.rerun import prepare_rerun
@@ -95,7 +94,7 @@ def rerun(
     found = find_run(run, folder)
     if verify:
         check_ended(found)
-    sys.path[:0] = [] if str(Path.cwd()) in sys.path else [str(Path.cwd())]
+    import_from_here()
     repetition = prepare_rerun(
         found.sweep.folder,
         found.point.run_id,
@@ -110,9 +109,7 @@ def rerun(
     for warning in data_changes(found.sweep, found.point.run_id, repeated):
         warn_of(warning)
     if not verify:
-        print_summary(
-            repeated.sensitivity().to_dict(), paths=repeated.paths(), about=repeated.about()
-        )
+        print_sweep(repeated)
         return outcome.exit_code
     verdict = verify_rerun(found.sweep, found.point.run_id, repeated)
     echo(verdict.to_json() if format_ == "json" else verdict.to_text(), end="")

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
-
-from provrunner.cli.app import argument, verb
+from provrunner.cli.app import argument, import_from_here, verb
+from provrunner.cli.read import write_and_print
 from provrunner.cli.repeat import sweep_and_changes, warn_of
 
 __all__ = ["resume"]
@@ -32,16 +30,13 @@ __all__ = ["resume"]
 def resume(words: list[str], *, failed: bool, anew: bool, trust: list[str] | None) -> int:
     """Run what is left of a sweep, and what is added to it; never what has finished."""
     from provrunner.log import find_sweep
-    from provrunner.report import open_sweep, print_summary
     from provrunner.run import resume_sweep
 
     given, changes = sweep_and_changes(words)
     folder = find_sweep(given)
-    sys.path[:0] = [] if str(Path.cwd()) in sys.path else [str(Path.cwd())]
+    import_from_here()
     outcome = resume_sweep(
         folder, changes, failed=failed, anew=anew, trusted=trust or (), warn=warn_of
     )
-    sweep = open_sweep(outcome.folder)
-    sweep.write()
-    print_summary(sweep.sensitivity().to_dict(), paths=sweep.paths(), about=sweep.about())
+    write_and_print(outcome.folder)
     return outcome.exit_code

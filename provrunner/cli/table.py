@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from provrunner.cli.app import argument, echo, verb, warn
-from provrunner.cli.read import SUMMARY
+from provrunner.cli.app import argument, verb, warn
+from provrunner.cli.read import SUMMARY, print_as, print_sweep
 
 __all__ = ["analyze", "import_"]
 
@@ -77,13 +77,7 @@ def analyze(  # noqa: PLR0913  called with its words by name
     out: Path | None,
 ) -> None:
     """Print what matters in runs from anywhere: a table, or what another tool stored."""
-    from provrunner.report import (
-        analyze_store,
-        print_summary,
-        summary_latex,
-        summary_markdown,
-        write_summary,
-    )
+    from provrunner.report import analyze_store, write_summary
 
     with _warnings_told():
         found = analyze_store(
@@ -95,14 +89,7 @@ def analyze(  # noqa: PLR0913  called with its words by name
             experiment=experiment,
             tool=tool,
         )
-    if format_ == "json":
-        echo(found.to_json(), end="")
-    elif format_ == "markdown":
-        echo(summary_markdown(found.to_dict()), end="")
-    elif format_ == "latex":
-        echo(summary_latex(found.to_dict()), end="")
-    else:
-        print_summary(found.to_dict())
+    print_as(found, format_)
     for path in () if out is None else write_summary(found, out):
         warn(path)
 
@@ -130,7 +117,7 @@ def import_(
     seed: str | None,
 ) -> None:
     """Make a sweep folder of runs from anywhere, for summary, report, query and all other verbs."""
-    from provrunner.report import import_runs, print_summary
+    from provrunner.report import import_runs
 
     with _warnings_told():
         sweep = import_runs(
@@ -144,7 +131,7 @@ def import_(
             tool=tool,
         )
     sweep.write()
-    print_summary(sweep.sensitivity().to_dict(), paths=sweep.paths(), about=sweep.about())
+    print_sweep(sweep)
 
 
 def _one_or_each(direction: list[str] | None) -> str | list[str] | None:

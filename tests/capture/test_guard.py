@@ -1,3 +1,6 @@
+import os
+import signal
+
 import pytest
 
 from provrunner.capture.guard import Guard
@@ -37,6 +40,21 @@ def test_time_inside_another_call_counts_once(monkeypatch):
     guard = Guard(lambda name, error: None, strict=True)
     guard.call(lambda: guard.call(lambda: None))
     assert guard.seconds == 5.0
+
+
+def test_what_a_signal_handler_of_the_program_raises_is_not_held_back():
+    def ring(number, frame):
+        raise TimeoutError("five minutes are over")
+
+    before = signal.signal(signal.SIGUSR1, ring)
+    reports = []
+    guard = Guard(lambda name, error: reports.append(name), strict=False)
+    try:
+        with pytest.raises(TimeoutError, match="five minutes"):
+            guard.call(lambda: guard.call(os.kill, os.getpid(), signal.SIGUSR1))
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+    assert reports == []
 
 
 def test_an_interrupt_is_not_held_back():

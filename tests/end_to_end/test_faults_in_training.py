@@ -96,8 +96,8 @@ def test_a_mistake_of_ours_costs_a_warning_and_no_step_of_training(tmp_path, pla
 @pytest.mark.parametrize(
     ("fault", "said"),
     [
-        # torch's main thread may hear of it by a signal, by the queue or by its connection
-        ("dies", "exited unexpectedly|is killed by signal: Killed|Connection reset by peer"),
+        # torch's main thread may hear of it by a signal or by the queue
+        ("dies", "exited unexpectedly|is killed by signal: Killed"),
         ("hangs", "timed out after 2 seconds"),
     ],
 )
@@ -109,8 +109,11 @@ def test_a_worker_that_dies_or_hangs_fails_the_run_and_writes_nothing(tmp_path, 
     assert steps == list(range(len(steps)))
     events = read_log(run, "events").table.to_pylist()
     assert [event["seq"] for event in events] == list(range(len(events)))
-    told = next(event["data"] for event in events if event["kind"] == "exception")
-    assert re.search(said, told)
+    (told,) = (json.loads(event["data"]) for event in events if event["kind"] == "exception")
+    output = (tmp_path / "output").read_text()
+    assert re.search(said, output)
+    # a signal may come while training is about to raise already: what it raised first is told
+    assert told["message"] in output
 
 
 def test_a_requeued_job_is_sealed_and_its_next_start_goes_on(tmp_path):
