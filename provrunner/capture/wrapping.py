@@ -25,7 +25,7 @@ def wrap_method(
 
     Returns:
         A function that takes the wrapping away. It may be called again, and leaves what others
-        have wrapped round the same method since.
+        have wrapped round the same method, before or since.
 
     Raises:
         AttributeError: the object has no such method.
@@ -43,6 +43,7 @@ def wrap_method(
         ('come in', [2])
     """
     original = getattr(owner, name)
+    others = vars(owner).get(name)
     active = True
 
     @functools.wraps(original)
@@ -59,8 +60,12 @@ def wrap_method(
     def undo() -> None:
         nonlocal active
         active = False
-        if vars(owner).get(name) is wrapped:
+        if vars(owner).get(name) is not wrapped:
+            return
+        if others is None:
             delattr(owner, name)
+        else:
+            setattr(owner, name, others)
 
     setattr(owner, name, wrapped)
     return undo

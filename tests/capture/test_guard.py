@@ -90,6 +90,14 @@ def test_two_that_wrap_one_method_leave_each_other_alone():
     assert (door.knock(2), first, second) == (2, [], [1])
 
 
+def test_what_stood_round_a_method_before_stands_there_afterwards():
+    others, heard, door = [], [], Door()
+    wrap_method(door, "knock", before=others.append)
+    undo = wrap_method(door, "knock", after=heard.append)
+    undo()
+    assert (door.knock(1), others, heard) == (1, [1], [])
+
+
 def test_after_an_exception_nothing_comes_after():
     heard, door = [], Door()
     wrap_method(door, "knock", after=heard.append)
