@@ -37,6 +37,7 @@ if TYPE_CHECKING:
         config_leaves,
         config_references,
         task_overrides,
+        walk_leaves,
     )
     from provrunner.compose.spec import RunSpec, own_config
     from provrunner.compose.sweep import build_plan, job_overrides
@@ -73,6 +74,7 @@ __all__ = [
     "shared_folder",
     "task_overrides",
     "user_conf",
+    "walk_leaves",
 ]
 
 if not TYPE_CHECKING:
@@ -97,5 +99,6 @@ if not TYPE_CHECKING:
             "parse_overrides": "provrunner.compose.load",
             "task_overrides": "provrunner.compose.origins",
             "user_conf": "provrunner.compose.load",
+            "walk_leaves": "provrunner.compose.origins",
         },
     )

@@ -12,7 +12,14 @@ from omegaconf import DictConfig, OmegaConf
 
 from provrunner.compose.load import CONFIG_NAME, package_conf, parse_overrides
 
-__all__ = ["ConfigLeaf", "config_leaves", "config_references", "source_of", "task_overrides"]
+__all__ = [
+    "ConfigLeaf",
+    "config_leaves",
+    "config_references",
+    "source_of",
+    "task_overrides",
+    "walk_leaves",
+]
 
 _INTERNAL = ("hydra", "run")
 _GLOBAL = "@package _global_"
@@ -57,7 +64,7 @@ def config_leaves(
     files = list(_files(hydra_cfg))
     given = _overridden(hydra_cfg)
     leaves = []
-    for name, value in sorted(_leaves(OmegaConf.to_container(cfg, resolve=True))):
+    for name, value in sorted(walk_leaves(OmegaConf.to_container(cfg, resolve=True))):
         if name.split(".")[0] in _INTERNAL:
             continue
         origin, source = _origin(name, files)
@@ -85,9 +92,9 @@ def config_references(cfg: DictConfig) -> dict[str, frozenset[str]]:
     """
     kept = [str(key) for key in cfg if key not in _INTERNAL]
     part = OmegaConf.masked_copy(cfg, kept)
-    known = [name for name, _ in _leaves(OmegaConf.to_container(part, resolve=True))]
+    known = [name for name, _ in walk_leaves(OmegaConf.to_container(part, resolve=True))]
     found: dict[str, frozenset[str]] = {}
-    for place, value in _leaves(OmegaConf.to_container(part, resolve=False)):
+    for place, value in walk_leaves(OmegaConf.to_container(part, resolve=False)):
         words = [_absolute(word, place) for word in _words(value)]
         named = frozenset(name for name in known if _is_within(name, words))
         if named:
@@ -120,12 +127,13 @@ def source_of(name: str, hydra_cfg: DictConfig | None) -> str:
     return found or "configuration"
 
 
-def _leaves(node: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
+def walk_leaves(node: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield the dotted name and value of each leaf of a configuration; an empty mapping is one."""
     if not isinstance(node, dict) or (not node and prefix):
         yield prefix, node
         return
     for key, value in node.items():
-        yield from _leaves(value, f"{prefix}.{key}" if prefix else str(key))
+        yield from walk_leaves(value, f"{prefix}.{key}" if prefix else str(key))
 
 
 def _words(value: Any) -> list[str]:
@@ -226,4 +234,4 @@ def _read(path: Path) -> Mapping[str, Any]:
 
 def _keys(content: Mapping[str, Any], prefix: str) -> frozenset[str]:
     kept = {key: value for key, value in content.items() if key not in ("defaults", "hydra")}
-    return frozenset(name for name, _ in _leaves(kept, prefix) if name)
+    return frozenset(name for name, _ in walk_leaves(kept, prefix) if name)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError  # type: ignore[import-untyped]
 
+from provrunner.compose import walk_leaves
 from provrunner.errors import LogError
 from provrunner.ids import canonical_json, digest
 from provrunner.log import read_log, read_plan, run_folder, unplanned_runs
@@ -122,7 +123,7 @@ def masked_keys(config: Mapping[str, Any]) -> tuple[str, ...]:
         >>> masked_keys({"db": {"user": "me", "password": "*** (0f3a9c11)"}})
         ('db.password',)
     """
-    return tuple(name for name, value in _leaves(config) if _is_masked(value))
+    return tuple(name for name, value in walk_leaves(config) if _is_masked(value))
 
 
 def _read_config(path: Path, point: Point) -> Mapping[str, Any]:
@@ -163,7 +164,7 @@ def _check_config(
     path: Path, config: Mapping[str, Any], params: Mapping[str, Mapping[str, Any]]
 ) -> None:
     """Refuse a file that says other than the log, whose checksums guard it."""
-    leaves = dict(_leaves(config))
+    leaves = dict(walk_leaves(config))
     wrong = [
         name
         for name, data in params.items()
@@ -175,14 +176,6 @@ def _check_config(
             f"{path} was changed after the run: its {', '.join(wrong[:4])} "
             "differs from what the run's log holds"
         )
-
-
-def _leaves(node: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
-    if not isinstance(node, dict) or (not node and prefix):
-        yield prefix, node
-        return
-    for key, value in node.items():
-        yield from _leaves(value, f"{prefix}.{key}" if prefix else str(key))
 
 
 def _is_masked(value: Any) -> bool:
