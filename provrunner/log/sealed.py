@@ -21,6 +21,7 @@ from provrunner.log.messages import END, RECORD_BATCH, Damage, Message, check_si
 from provrunner.schema import FORMAT_VERSION, RunStatus
 
 __all__ = [
+    "DAMAGED_SEAL",
     "DamagedSealError",
     "Seal",
     "SealedFile",
@@ -30,6 +31,9 @@ __all__ = [
     "seal_of",
     "sealed_prefix",
 ]
+
+DAMAGED_SEAL = "its seal.json is damaged"
+"""The reason that is told of a run whose seal cannot be trusted."""
 
 _MAGIC = b"ARROW1\0\0"
 _BLOCK_BYTES = 16 << 10

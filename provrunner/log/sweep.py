@@ -16,7 +16,7 @@ from provrunner.log.folder import log_folder, read_plan, run_folder, unplanned_r
 from provrunner.log.notes import read_notes
 from provrunner.log.reader import read_log, run_status
 from provrunner.log.runs import RunState
-from provrunner.log.sealed import DamagedSealError
+from provrunner.log.sealed import DAMAGED_SEAL, DamagedSealError
 from provrunner.plan import Plan
 from provrunner.schema import TABLES, LogState, RunStatus
 
@@ -87,8 +87,8 @@ class _FolderLogs:
         try:
             status, state = run_status(path)
         except DamagedSealError:
-            size, reason = log_size(log_folder(path)), "its seal.json is damaged"
-            return RunState(number, run_id, RunStatus.LOST, LogState.CORRUPT, size, reason)
+            size = log_size(log_folder(path))
+            return RunState(number, run_id, RunStatus.LOST, LogState.CORRUPT, size, DAMAGED_SEAL)
         if status is RunStatus.PLANNED:
             return RunState(number, run_id, status)
         found = (state, self._events[1].get(run_id, state), self._metrics[1].get(run_id, state))

@@ -18,6 +18,7 @@ from provrunner.log.folder import read_plan, run_folder
 from provrunner.log.liveness import is_alive, read_owner
 from provrunner.log.objective import STAGES
 from provrunner.log.reader import LogFollower, read_log, recorded_end, run_status
+from provrunner.log.sealed import DAMAGED_SEAL, DamagedSealError
 from provrunner.plan import Objective, Plan, Point
 from provrunner.schema import RunStatus
 
@@ -42,7 +43,7 @@ class RunNow:
         lr: the learning rate as last set; None where it is not captured.
         epoch_s: mean seconds of the last epochs.
         duration_s: from its first event to its last.
-        is_sealed: whether its log says how it ended.
+        is_sealed: whether its log says how it ended, or was sealed and is damaged.
         gaps: rows that the log declares lost; `failures` what capture could not record.
     """
 
@@ -165,7 +166,11 @@ class Follower:
         """Return how the sweep stands now."""
         for place, run in enumerate(self._runs):
             if run.status in _OPEN or run.status is RunStatus.LOST:
-                self._update(place, run)
+                try:
+                    self._update(place, run)
+                except DamagedSealError:
+                    # nothing vouches for its log; the other runs have their own
+                    run.status, run.reason, run.is_sealed = RunStatus.LOST, DAMAGED_SEAL, True
         return Standing(self.plan, tuple(self._runs), self._is_over())
 
     def _update(self, place: int, run: RunNow) -> None:

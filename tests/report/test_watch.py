@@ -66,6 +66,20 @@ def test_a_finished_sweep_is_shown_as_it_ended(tmp_path):
     assert (standing.is_over, standing.is_lost) == (True, False)
 
 
+def test_a_damaged_seal_costs_its_run_alone(tmp_path):
+    folder = told.write_sweep(tmp_path, without=(LAST,))
+    damaged = POINTS[0].run_id
+    seal = run_folder(folder, damaged) / "log" / "seal.json"
+    seal.write_bytes(seal.read_bytes()[:-40])
+    console = screen()
+    follow_live(folder, console)
+    lines = text_of(console).splitlines()
+    assert lines[0].startswith("asked  11/12  1 failed, 9 finished, 1 lost, 1 planned")
+    assert any(line.startswith(f"  {damaged} lost  its seal.json is damaged") for line in lines)
+    assert any(f"{POINTS[LAST].run_id} finished" in line for line in lines)
+    assert lines[-1] == "ended"
+
+
 def test_a_live_run_is_shown_with_epoch_objective_rate_pace_and_time_left(tmp_path):
     folder = told.write_sweep(tmp_path, without=(LAST,))
     sink = told.write_last(folder, 2)
