@@ -1,4 +1,4 @@
-"""The errors a user of provrunner can meet."""
+"""The errors and warnings a user of provrunner can meet."""
 
 from __future__ import annotations
 
@@ -10,12 +10,17 @@ __all__ = [
     "GraphError",
     "LogError",
     "ProvrunnerError",
+    "ProvrunnerWarning",
     "nearest",
 ]
 
 
 class ProvrunnerError(Exception):
     """A mistake that the user can mend; its message says what, where and how."""
+
+
+class ProvrunnerWarning(UserWarning):
+    """What a user should know of an answer that was given nevertheless."""
 
 
 class ConfigError(ProvrunnerError):

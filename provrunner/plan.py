@@ -170,7 +170,7 @@ class Plan:
     """A sweep as declared, written to `plan.json` before the first run.
 
     Attributes:
-        sweep_id: name of the sweep's folder, unique on the machine.
+        sweep_id: unique; the folder's name, with a random part where a user named the folder.
         name: what the user calls it.
         created: UTC time in ISO 8601.
         design: `grid`, `list`, `ofat`, `random`, `sobol`, `lhs` or `single`.

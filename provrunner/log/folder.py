@@ -22,6 +22,7 @@ __all__ = [
     "holds_sweep",
     "journal_name",
     "log_folder",
+    "new_sweep_id",
     "project_sweeps",
     "read_plan",
     "replace_plan",
@@ -94,6 +95,17 @@ def claim_sweep_folder(folder: Path) -> Path:
     except OSError as error:
         raise LogError(f"cannot make the sweep folder {folder}: {error.strerror}") from error
     return folder
+
+
+def new_sweep_id(folder: Path, *, named: bool) -> str:
+    """Return an id for the sweep that a folder was made for; no other sweep has it.
+
+    Args:
+        folder: of the sweep.
+        named: whether a user named it: another sweep's may have the same name elsewhere, or have
+            had it before. `create_sweep_folder` gives each a name of its own.
+    """
+    return f"{folder.name}-{secrets.token_hex(6)}" if named else folder.name
 
 
 def holds_sweep(folder: Path) -> bool:

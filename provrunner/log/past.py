@@ -74,7 +74,7 @@ def write_past_run(
         folder: of the run, called by its id, in a sweep's folder.
         events: in their order, `run_start` first.
         metrics: in any order.
-        sweep_id: name of the sweep's folder.
+        sweep_id: id of the sweep.
         status: how it ended.
         reason: why, in one line.
         end: when it ended, and how long it took, as an event tells its time.

@@ -39,7 +39,7 @@ class ArrowSink:
 
     Args:
         run_folder: `runs/<run_id>`; its `log` folder is made.
-        sweep_id: name of the sweep's folder, kept in the log.
+        sweep_id: id of the sweep, kept in the log.
         run_id: the run's id, kept in the log.
         strict: raise `LogError` from the next call when the disk fails.
         segment: number of the segment; by default the next that is free.

@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 
 from provrunner.ids import file_digest
 from provrunner.log import PastEvent, PastMetric, run_folder, write_past_run
-from provrunner.plan import Point
+from provrunner.plan import Plan, Point
 from provrunner.redaction import redact, redact_command, redact_value
 from provrunner.report.standings import status_of
 from provrunner.report.stores import UNKNOWN, Course, Store, StoredRun
@@ -24,28 +24,28 @@ _TYPES = {bool: "bool", int: "int", float: "float", str: "str", type(None): "nul
 
 
 def write_imported_run(
-    folder: Path, point: Point, run: StoredRun, store: Store, objective: str
+    folder: Path, plan: Plan, point: Point, run: StoredRun, store: Store
 ) -> None:
     """Write a run's log into a sweep's folder; one that never began gets none.
 
     Args:
         folder: of the sweep.
-        point: the run's place in the plan.
+        plan: of the sweep.
+        point: the run's place in it.
         run: what the store tells of it.
         store: where it came from.
-        objective: the metric that it is judged by.
 
     Raises:
         LogError: the log cannot be written.
     """
-    status, reason = _ending(run, store.tool, objective)
+    status, reason = _ending(run, store.tool, plan.objective.metric)
     if status is RunStatus.PLANNED:
         return
     write_past_run(
         run_folder(folder, point.run_id),
         list(_events(run, point, store)),
         [_metric(name, course) for name, course in run.metrics.items() if course.values],
-        sweep_id=folder.name,
+        sweep_id=plan.sweep_id,
         status=status,
         reason=reason if reason is None else redact(reason),
         end=(run.end_us, run.elapsed_us),

@@ -15,9 +15,9 @@ from typing import Any
 
 import pyarrow as pa
 
-from provrunner.errors import ConfigError
+from provrunner.errors import ConfigError, ProvrunnerWarning
 from provrunner.ids import canonical_json, digest, file_digest, run_id, trial_id
-from provrunner.log import claim_sweep_folder, create_sweep_folder, write_plan
+from provrunner.log import claim_sweep_folder, create_sweep_folder, new_sweep_id, write_plan
 from provrunner.plan import Hyperparameter, Imported, Objective, Plan, Point
 from provrunner.redaction import redact_value
 from provrunner.report.columns import Chosen, choose_columns
@@ -69,7 +69,7 @@ def import_runs(
         parameters = parameters and [store.columns[name] for name in parameters]
     judged, ways = judged_by(store, objective, direction)
     for message in store.skipped:
-        warnings.warn(message, UserWarning, stacklevel=2)
+        warnings.warn(message, ProvrunnerWarning, stacklevel=2)
     table, columns = judged_table(store, judged)
     chosen = choose_columns(table, columns, parameters=parameters, seed=seed)
     varied = [name for name in chosen.parameters if _varies(table[name])]
@@ -81,7 +81,8 @@ def import_runs(
     was_there = to is not None and Path(to).is_dir()
     folder = _make_folder(to, store.name, now)
     try:
-        return _write(folder, replace(plan, sweep_id=folder.name, created=_utc(now)), store)
+        sweep_id = new_sweep_id(folder, named=to is not None)
+        return _write(folder, replace(plan, sweep_id=sweep_id, created=_utc(now)), store)
     except BaseException:
         _take_back(folder, was_there=was_there)
         raise
@@ -106,7 +107,7 @@ def _make_folder(to: Path | str | None, name: str, now: datetime) -> Path:
 def _write(folder: Path, plan: Plan, store: Store) -> Sweep:
     write_plan(folder, plan)
     for point, run in zip(plan.points, store.runs, strict=True):
-        write_imported_run(folder, point, run, store, plan.objective.metric)
+        write_imported_run(folder, plan, point, run, store)
     return Sweep(folder)
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import contextlib
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from provrunner.errors import LogError, nearest
-from provrunner.log.folder import find_sweep, run_folder
+from provrunner.log.folder import find_sweep, read_plan, run_folder
 from provrunner.plan import Point
 from provrunner.report.results import Sweep, open_sweep
 
@@ -75,10 +76,19 @@ def _find_sweep(name: str, beside: Sweep | Path | str | None) -> Path:
     """Find a sweep by its folder, or by its id among those of `outputs` and beside the other."""
     if Path(name).is_dir():
         return find_sweep(Path(name))
-    known = {plan.parent.name: plan.parent for plan in _plans(beside)}
+    folders = [plan.parent for plan in _plans(beside)]
+    known = {folder.name: folder for folder in folders}
+    if name not in known:  # a folder that a user named is not called as its sweep is
+        known |= dict(_ids(folders))
     if name in known:
         return known[name]
     raise LogError(f"there is no sweep {name!r}{nearest(name, known)}")
+
+
+def _ids(folders: Iterable[Path]) -> Iterator[tuple[str, Path]]:
+    for folder in folders:
+        with contextlib.suppress(LogError):
+            yield read_plan(folder).sweep_id, folder
 
 
 def _plans(beside: Sweep | Path | str | None) -> Iterator[Path]:

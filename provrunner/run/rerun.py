@@ -28,6 +28,7 @@ from provrunner.compose.sweep import config_digest
 from provrunner.compose.values import to_override
 from provrunner.errors import ConfigError, LogError, nearest
 from provrunner.ids import run_id, trial_id
+from provrunner.log import new_sweep_id
 from provrunner.plan import Plan, Point
 from provrunner.run.checkout import recorded_code, why_not, working_in
 from provrunner.run.code import code_differences, module_differences
@@ -236,7 +237,7 @@ def _launch(record: RunRecord, changes: Sequence[str], added: Sequence[str], her
     check_sweep(config, (), bare)
     config.output = str(here / config.output)
     folder = make_folder(config, plan.name, now)
-    plan = replace(plan, sweep_id=folder.name)
+    plan = replace(plan, sweep_id=new_sweep_id(folder, named=config.folder is not None))
     context = HydraContext(config_loader=engine.config_loader, callbacks=Callbacks(config))
     words = [*changes, to_override("run.folder", str(folder)), "run.number=0"]
     if added:

@@ -12,7 +12,7 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
 
 from provrunner.compose import check_sweep, job_overrides
-from provrunner.log import claim_sweep_folder, create_sweep_folder, holds_sweep
+from provrunner.log import claim_sweep_folder, create_sweep_folder, holds_sweep, new_sweep_id
 from provrunner.run.launching import Outcome, launch_plan
 from provrunner.run.planning import draft_plan
 from provrunner.run.resume import resume_plan
@@ -66,7 +66,7 @@ def run_plan(
             warn=_warn,
         )
     folder = make_folder(config, draft.name, now)
-    plan = replace(draft, sweep_id=folder.name)
+    plan = replace(draft, sweep_id=new_sweep_id(folder, named=config.folder is not None))
     jobs = job_overrides(plan, arguments, folder)
     return launch_plan(hydra_context, task_function, config, plan, jobs=jobs, folder=folder)
 

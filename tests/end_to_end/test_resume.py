@@ -78,6 +78,9 @@ def test_a_sweep_killed_three_times_ends_as_one_that_was_not(undisturbed, tmp_pa
     assert ended.returncode == 0, ended.stderr
     sweep, whole = (provrunner.open_sweep(cwd / "sweep") for cwd in (tmp_path, undisturbed))
     assert sweep.sql(ASKED).fetchall() == whole.sql(ASKED).fetchall()
+    ids = {one.plan.sweep_id for one in (sweep, whole)}
+    assert len(ids) == 2  # though their folders have one name
+    assert all(id_.startswith("sweep-") for id_ in ids)
     metrics = 'select run, epoch, "train/loss", "val/loss", "test/loss" from epochs order by all'
     assert sweep.sql(metrics).fetchall() == whole.sql(metrics).fetchall()
     assert sweep.sensitivity().effects.equals(whole.sensitivity().effects)

@@ -13,6 +13,7 @@ from provrunner.log import verify_sweep
 from provrunner.report import (
     analyze_store,
     ask,
+    find_run,
     import_runs,
     imports,
     list_questions,
@@ -182,8 +183,10 @@ def test_the_same_store_gives_the_same_logs(stores, tmp_path):
         import_runs(stores / "mlflow" / "mlflow.db", "val/loss", to=tmp_path / name / "s")
         for name in ("a", "b")
     )
-    for file in sorted(first.folder.glob("runs/*/log/*")):
-        assert file.read_bytes() == (second.folder / file.relative_to(first.folder)).read_bytes()
+    own, other = (sweep.plan.sweep_id.encode() for sweep in (first, second))
+    for file in sorted(first.folder.glob("runs/*/log/*.arrow")):
+        again = (second.folder / file.relative_to(first.folder)).read_bytes()
+        assert file.read_bytes().replace(own, other) == again
     assert open_sweep(first.folder).plan.points == second.plan.points
 
 
@@ -213,6 +216,24 @@ def _course(*values, **told):
     for value in values:
         course.add(value, **told)
     return course
+
+
+def test_two_sweeps_in_folders_of_one_name_share_no_id_and_each_is_found_by_its_own(tmp_path):
+    table = tmp_path / "runs.csv"
+    table.write_text("lr,loss\n0.1,1\n0.2,2\n")
+    one, other = (import_runs(table, "loss", to=tmp_path / at / "same") for at in ("a", "b"))
+
+    kinds = ("run-", "sweep-", "results-", "effect-", "hyperparameter-", "setting-", "analysis-")
+    own = [
+        {id_ for id_ in sweep.graph().nodes["id"].to_pylist() if id_.startswith(kinds)}
+        for sweep in (one, other)
+    ]
+    assert len(own[0]) == len(own[1]) > 6
+    assert not own[0] & own[1]
+    for sweep in (one, other):
+        assert (
+            find_run(f"{sweep.plan.sweep_id}:0", tmp_path / "a" / "same").sweep.plan == sweep.plan
+        )
 
 
 @pytest.mark.parametrize("is_there", [False, True])
