@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable, Sequence
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
-from provrunner.errors import ConfigError, nearest
+from provrunner.errors import ConfigError, ProvrunnerWarning, nearest
 
 __all__ = [
     "GRANULARITY",
@@ -22,6 +24,7 @@ __all__ = [
     "import_from_here",
     "verb",
     "warn",
+    "warnings_told",
 ]
 
 Run = Callable[..., int | None]
@@ -112,6 +115,25 @@ def warn(text: object) -> None:
     """Write what is no result to standard error."""
     sys.stderr.write(f"{text}\n")
     sys.stderr.flush()
+
+
+@contextmanager
+def warnings_told() -> Iterator[None]:
+    """Tell our own warnings in a line each, without the place in the code that gives them."""
+    from provrunner.report.escape import visible
+
+    others = warnings.showwarning
+
+    def tell(message: Warning | str, category: type[Warning], *place: Any, **more: Any) -> None:
+        if issubclass(category, ProvrunnerWarning):
+            warn(f"warning: {visible(str(message))}")
+        else:
+            others(message, category, *place, **more)
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", ProvrunnerWarning)
+        warnings.showwarning = tell
+        yield
 
 
 SWEEP = argument(

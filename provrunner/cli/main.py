@@ -6,7 +6,7 @@ import signal
 import sys
 from collections.abc import Mapping, Sequence
 
-from provrunner.cli.app import Verb, echo, import_from_here, warn
+from provrunner.cli.app import Verb, echo, import_from_here, warn, warnings_told
 from provrunner.cli.ask import ask
 from provrunner.cli.execute import execute
 from provrunner.cli.explain import diff, impact, lineage, why
@@ -102,9 +102,11 @@ def _help() -> int:
 
 
 def _read(words: list[str]) -> int:
-    if words[0] not in _RUNNING:
-        _spare_pandas()
-    return _VERBS[words[0]](words[1:])
+    if words[0] in _RUNNING:
+        return _VERBS[words[0]](words[1:])
+    _spare_pandas()
+    with warnings_told():
+        return _VERBS[words[0]](words[1:])
 
 
 def _run(words: list[str]) -> int:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from provrunner.cli.app import GRANULARITY, ROWS, SWEEP, argument, echo, verb, warn
+from provrunner.cli.app import GRANULARITY, ROWS, SWEEP, argument, echo, verb, warn, warnings_told
 from provrunner.errors import LogError
 
 if TYPE_CHECKING:
@@ -40,9 +40,10 @@ def write_and_print(folder: Path) -> None:
     """Derive all that the logs of a sweep say, and print what matters."""
     from provrunner.report import open_sweep
 
-    sweep = open_sweep(folder)
-    sweep.write()
-    print_sweep(sweep)
+    with warnings_told():
+        sweep = open_sweep(folder)
+        sweep.write()
+        print_sweep(sweep)
 
 
 def print_sweep(sweep: Sweep, format_: str = "table") -> None:

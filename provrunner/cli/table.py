@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from provrunner.cli.app import argument, verb, warn
@@ -79,16 +76,15 @@ def analyze(  # noqa: PLR0913  called with its words by name
     """Print what matters in runs from anywhere: a table, or what another tool stored."""
     from provrunner.report import analyze_store, write_summary
 
-    with _warnings_told():
-        found = analyze_store(
-            runs,
-            objective,
-            direction=_one_or_each(direction),
-            parameters=_names(parameters),
-            seed=seed,
-            experiment=experiment,
-            tool=tool,
-        )
+    found = analyze_store(
+        runs,
+        objective,
+        direction=_one_or_each(direction),
+        parameters=_names(parameters),
+        seed=seed,
+        experiment=experiment,
+        tool=tool,
+    )
     print_as(found, format_)
     for path in () if out is None else write_summary(found, out):
         warn(path)
@@ -119,17 +115,16 @@ def import_(
     """Make a sweep folder of runs from anywhere, for summary, report, query and all other verbs."""
     from provrunner.report import import_runs
 
-    with _warnings_told():
-        sweep = import_runs(
-            runs,
-            objective,
-            to=to,
-            direction=_one_or_each(direction),
-            parameters=_names(parameters),
-            seed=seed,
-            experiment=experiment,
-            tool=tool,
-        )
+    sweep = import_runs(
+        runs,
+        objective,
+        to=to,
+        direction=_one_or_each(direction),
+        parameters=_names(parameters),
+        seed=seed,
+        experiment=experiment,
+        tool=tool,
+    )
     sweep.write()
     print_sweep(sweep)
 
@@ -140,15 +135,3 @@ def _one_or_each(direction: list[str] | None) -> str | list[str] | None:
 
 def _names(parameters: str | None) -> list[str] | None:
     return None if parameters is None else [name.strip() for name in parameters.split(",")]
-
-
-@contextmanager
-def _warnings_told() -> Iterator[None]:
-    """Tell what is left out in a line each, without the place in the code that says so."""
-    from provrunner.report import visible
-
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always", UserWarning)
-        yield
-    for warning in caught:
-        warn(f"warning: {visible(str(warning.message))}")

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import os
+import warnings
+from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 
+from provrunner.errors import ProvrunnerWarning
 from provrunner.log.derive import SweepTables
 from provrunner.log.events import numpy_column
 from provrunner.log.folder import log_folder, read_plan, run_folder, unplanned_runs
@@ -21,6 +24,9 @@ from provrunner.plan import Plan
 from provrunner.schema import TABLES, LogState, RunStatus
 
 __all__ = ["log_size", "read_tables"]
+
+_NAMED = 4
+"""How many damaged logs are warned of by name."""
 
 _BY_DAMAGE = (
     LogState.COMPLETE,
@@ -36,6 +42,8 @@ def read_tables(folder: Path) -> SweepTables:
 
     Reads sealed, running, lost and damaged logs alike, as far as they are whole. A run whose seal
     is damaged is `lost`, its log `corrupt`, and its reason names the seal.
+
+    Of what is damaged a `ProvrunnerWarning` names run and file, when a table is made of it.
 
     Raises:
         LogError: `folder` holds no plan; raised by a table where a log is of a newer format.
@@ -54,6 +62,7 @@ class _FolderLogs:
         }
         self._folders = dict(sorted(folders.items()))
         self._folder, self._plan = folder, plan
+        self._damaged_seals: set[str] = set()
 
     @property
     def events(self) -> pa.Table:
@@ -96,16 +105,32 @@ class _FolderLogs:
         return RunState(number, run_id, status, worst, log_size(log_folder(path)))
 
     def _read(self, name: str) -> tuple[pa.Table, dict[str, LogState]]:
-        parts, states = [TABLES[name].empty_table()], {}
+        parts, states, damages = [TABLES[name].empty_table()], {}, []
         for (number, run_id), path in self._folders.items():
             if not _has_log(path):
                 continue
-            # nothing vouches for the rows of a damaged seal; the other runs have their own
-            with contextlib.suppress(DamagedSealError):
+            try:
                 log = read_log(path, name)
-                states[run_id] = log.state
-                parts.append(_with_run(name, log.table, number, run_id))
+            except DamagedSealError as error:
+                # nothing vouches for the rows; the other runs have seals of their own
+                if run_id not in self._damaged_seals:
+                    damages.append(f"run {run_id}: {error}; nothing of it is read")
+                self._damaged_seals.add(run_id)
+                continue
+            states[run_id] = log.state
+            parts.append(_with_run(name, log.table, number, run_id))
+            if log.state is LogState.CORRUPT:
+                file = f"{log_folder(path)}{os.sep}{log.detail}"
+                damages.append(f"run {run_id}: {file}; {log.table.num_rows} rows of it are read")
+        _warn_of(damages)
         return _in_order(pa.concat_tables(parts).combine_chunks()), states
+
+
+def _warn_of(damages: Sequence[str]) -> None:
+    left = len(damages) - _NAMED
+    more = [f"{left} more logs are damaged; `provrunner verify` names all"] if left > 0 else []
+    for message in [*damages[:_NAMED], *more]:
+        warnings.warn(message, ProvrunnerWarning, stacklevel=2)
 
 
 def _has_log(path: Path) -> bool:

@@ -12,7 +12,7 @@ from typing import Any
 import pyarrow as pa
 
 from provrunner.report.differences import Difference, differences_of
-from provrunner.report.results import Sweep
+from provrunner.report.results import Sweep, open_sweep
 from provrunner.report.rows import plain, render_rows
 from provrunner.report.runref import RunRef, find_run
 from provrunner.report.scatter import Metric, Scatter, last_values, objective_scatter, scatter_of
@@ -100,6 +100,8 @@ def diff_runs(a: int | str, b: int | str, sweep: Sweep | Path | str | None = Non
     Raises:
         LogError: there is no such sweep or run.
     """
+    if not isinstance(sweep, Sweep) and ":" not in f"{a}{b}":
+        sweep = open_sweep(sweep)  # once for both
     return compare(find_run(a, sweep), find_run(b, sweep))
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from provrunner.errors import ConfigError, nearest
+from provrunner.errors import ConfigError, ProvrunnerWarning, nearest
 from provrunner.report.analyze import analyze
 from provrunner.report.columns import check_directions
 
@@ -61,7 +61,7 @@ def analyze_store(
             name=Path(path).stem,
         )  # fmt: skip
     for message in store.skipped:
-        warnings.warn(message, UserWarning, stacklevel=2)
+        warnings.warn(message, ProvrunnerWarning, stacklevel=2)
     judged, ways = judged_by(store, objective, direction)
     table, columns = judged_table(store, judged)
     return analyze(

@@ -14,7 +14,8 @@ import pyarrow.parquet as pq
 import pytest
 
 import provrunner
-from provrunner.errors import ConfigError, LogError
+from provrunner.cli import main
+from provrunner.errors import ConfigError, LogError, ProvrunnerWarning
 from provrunner.ids import digest, run_id, trial_id
 from provrunner.log.folder import create_sweep_folder, run_folder, write_plan
 from provrunner.log.writer import ArrowSink
@@ -214,7 +215,10 @@ def test_a_sealed_log_that_was_cut_is_read_up_to_the_damage(written, tmp_path):
     shutil.copytree(written, folder)
     log = run_folder(folder, make_plan().points[0].run_id) / "log" / "metrics.arrow"
     log.write_bytes(log.read_bytes()[:-40])
-    runs = open_sweep(folder).runs
+    sweep = open_sweep(folder)
+    named = rf"run {log.parent.parent.name}: {log}: other bytes than were sealed at byte 0; 0 "
+    with pytest.warns(ProvrunnerWarning, match=named):
+        runs = sweep.runs
     assert runs["log_state"].to_pylist()[0] in {"torn", "corrupt"}
     assert runs["log_state"].to_pylist()[1:] == ["complete"] * 11
     assert runs.num_rows == 12
@@ -228,11 +232,35 @@ def test_a_damaged_seal_costs_one_run_and_names_it(written, tmp_path):
 
     sweep = open_sweep(folder)
 
-    row = sweep.runs.to_pylist()[1]
+    with pytest.warns(
+        ProvrunnerWarning, match=f"run {point.run_id}: .*seal.json is damaged"
+    ) as told:
+        row = sweep.runs.to_pylist()[1]
+    assert len(told) == 1
     assert (row["status"], row["log_state"], row["metric_rows"]) == ("lost", "corrupt", 0)
     assert row["reason"] == "its seal.json is damaged"
     assert sweep.runs["log_state"].to_pylist().count("complete") == 11
     assert set(sweep.table("metrics")["run"].to_pylist()) == {0, *range(2, 12)}
+
+
+@pytest.mark.parametrize(
+    "words",
+    [["lineage", "best"], ["why", "optimizer.lr"], ["diff", "1", "best"], ["impact", "best"]],
+    ids=lambda words: words[0],
+)
+def test_what_is_asked_of_a_damaged_log_is_answered_and_warned_of(written, tmp_path, capsys, words):
+    folder = tmp_path / "copy"
+    shutil.copytree(written, folder)
+    log = run_folder(folder, make_plan().points[0].run_id) / "log" / "events.arrow"
+    log.write_bytes(log.read_bytes()[:-40])
+
+    with pytest.raises(SystemExit) as ended:
+        main([*words, str(folder)])
+
+    out, err = capsys.readouterr()
+    assert (ended.value.code, bool(out)) == (0, True)
+    (line,) = err.splitlines()
+    assert line.startswith(f"warning: run {log.parent.parent.name}: {log}: other bytes than were")
 
 
 def test_texts_of_logged_rows_are_categories_in_the_parquet_files(written):
