@@ -113,8 +113,9 @@ def resume_sweep(
     """
     flags, words = _words(folder, changes)
     record = first_record(folder)
-    source = Source(f"sweep {folder}", None if record is None else record.host, frozenset(trusted))
-    check_config_dir(flags, folder, Path.cwd(), source)
+    host = None if record is None else record.host
+    source = Source(f"sweep {folder}", host, folder, frozenset(trusted))
+    check_config_dir(flags, Path.cwd(), source)
     with config_folder(flags):
         _check(folder, words, source)
         with hydra.initialize_config_dir(
@@ -345,7 +346,7 @@ def _check_job(config: DictConfig, source: Source) -> None:
     _check_engine(config, source)
     with hydra_resolvable(config):
         node = _resolved(config)
-    check_targets({"": node}, source.host, source.what, Path.cwd(), source.trusted)
+    check_targets({"": node}, Path.cwd(), source)
 
 
 def _resolved(config: DictConfig) -> object:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import socket
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from provrunner.errors import ConfigError
+from provrunner.run.own_code import OwnCode
 from provrunner.run.record import RunRecord
 
 __all__ = [
@@ -57,11 +57,13 @@ class Source:
     Attributes:
         what: it is the configuration of, for messages.
         host: the machine it was recorded on; None when unknown.
+        folder: the sweep's, all of which came with it.
         trusted: packages, settings and folders, by the user's own word.
     """
 
     what: str
     host: str | None
+    folder: Path
     trusted: frozenset[str] = frozenset()
 
     @property
@@ -88,7 +90,8 @@ def check_trust(record: RunRecord, root: Path, trusted: Collection[str] = ()) ->
 
     A `_target_` calls anything that Python can import. Of a run that this machine recorded, it is
     taken as its user wrote it. Of others it must be a class of torch's or Lightning's models, data
-    and trainers, or lie in the code that is run.
+    and trainers, or be defined in the code that is run, of which nothing that lies in a sweep's
+    folder is a part.
 
     Args:
         record: the run.
@@ -99,44 +102,39 @@ def check_trust(record: RunRecord, root: Path, trusted: Collection[str] = ()) ->
         ConfigError: a `_target_` is none of these.
     """
     what = f"the record of run {record.point.run_id}"
-    check_targets(record.config, record.host, what, root, trusted)
+    source = Source(what, record.host, record.folder, frozenset(trusted))
+    check_targets(record.config, root, source)
 
 
-def check_targets(
-    config: Mapping[str, Any],
-    host: str | None,
-    what: str,
-    root: Path,
-    trusted: Collection[str] = (),
-) -> None:
+def check_targets(config: Mapping[str, Any], root: Path, source: Source) -> None:
     """Refuse a configuration of another machine that calls what it should not need.
 
     Args:
         config: any nodes, some with a `_target_`.
-        host: the machine it was recorded on; None when unknown.
-        what: it is the configuration of, for the message.
         root: the folder that it would be run in.
-        trusted: further packages, by the user's own word.
+        source: where it comes from.
 
     Raises:
         ConfigError: a `_target_` may not be called; see `check_trust`.
     """
-    source = Source(what, host, frozenset(trusted))
     if source.is_here:
         return
+    code = OwnCode(root, source.folder)
     for path, target in _targets(config):
         package = target.partition(".")[0]
-        if not (_is_known_class(target) or package in trusted or _lies_in(package, root)):
-            deed = f"calls {target!r}, which lies neither in its code nor in torch's or Lightning's"
+        if not (_is_known_class(target) or package in source.trusted or code.defines(target)):
+            deed = (
+                f"calls {target!r}, which is defined neither in its code nor in torch's or "
+                "Lightning's"
+            )
             source.refuse(f"{path}._target_", deed, package)
 
 
-def check_config_dir(config_dir: Path | None, folder: Path, root: Path, source: Source) -> None:
+def check_config_dir(config_dir: Path | None, root: Path, source: Source) -> None:
     """Refuse a folder of configuration that is not the user's.
 
     Args:
         config_dir: the folder; None where there is none.
-        folder: the sweep's, all of which came with it.
         root: the folder that the sweep is run in.
         source: where the sweep comes from.
 
@@ -146,7 +144,7 @@ def check_config_dir(config_dir: Path | None, folder: Path, root: Path, source: 
     if config_dir is None or source.is_here:
         return
     place = (root / config_dir).resolve()
-    if not place.is_relative_to(root.resolve()) or place.is_relative_to(folder.resolve()):
+    if not place.is_relative_to(root.resolve()) or place.is_relative_to(source.folder.resolve()):
         deed = f"reads its configuration from {place}"
         source.refuse("--config-dir", deed, str(config_dir))
 
@@ -240,18 +238,3 @@ def _is_known_class(target: str) -> bool:
     except Exception:  # noqa: BLE001 - it is not there, or cannot be imported
         return False
     return isinstance(found, type) and f"{found.__module__}.".startswith(_TRUSTED)
-
-
-def _lies_in(package: str, root: Path) -> bool:
-    """Say whether Python finds a package among the files of a folder, not among those installed."""
-    try:
-        spec = importlib.util.find_spec(package)
-    except (ImportError, ValueError):
-        return False
-    told = [] if spec is None else [spec.origin, *(spec.submodule_search_locations or ())]
-    # What is built in has a word such as `frozen` in place of a path.
-    places = [Path(place) for place in told if place and Path(place).is_absolute()]
-    return any(
-        place.resolve().is_relative_to(root.resolve()) and "site-packages" not in place.parts
-        for place in places
-    )
