@@ -20,6 +20,12 @@ if TYPE_CHECKING:
 __all__ = ["Views", "connect", "public_views"]
 
 _QUERIES = {"SELECT", "EXPLAIN", "MULTI"}
+_CATALOGUE = {
+    *("show", "describe", "information_schema", "sqlite_master", "pg_catalog"),
+    *("duckdb_columns", "duckdb_tables", "duckdb_views", "pragma_show_tables"),
+}
+"""Words of a query that asks what tables there are."""
+
 _SETTINGS = {
     "autoinstall_known_extensions": "false",
     "python_enable_replacements": "false",
@@ -41,14 +47,14 @@ class Views:
         self, tables: Mapping[str, pa.Table], shapes: Mapping[str, pa.Schema] = TABLES
     ) -> None:
         self._tables = tables
+        self._shapes = shapes
         self._known: set[str] = set()
-        # so that SHOW TABLES tells them all, and a misspelt name is met by the right one
-        self._connection = connect({name: shapes[name].empty_table() for name in tables})
-        self._views: dict[str, str] = {}
-        for name, query in public_views().items():
-            if all(table in tables for table in _words(query) & shapes.keys()):
-                self._views[name] = query
-                self._create(name)
+        self._connection = connect({})
+        self._views = {
+            name: query
+            for name, query in public_views().items()
+            if all(table in tables for table in _words(query) & shapes.keys())
+        }
 
     def sql(self, query: str) -> duckdb.DuckDBPyRelation:
         """Run one query in DuckDB's SQL; `read_parquet` and its like may name files.
@@ -83,6 +89,8 @@ class Views:
     def _register(self, query: str) -> None:
         """Make the tables and views that a query names, and what these views name."""
         words = _words(query) - self._known
+        if words & _CATALOGUE:
+            self._list_all()
         self._known |= words & (self._tables.keys() | self._views.keys())
         for name in words & self._tables.keys():
             self._connection.register(name, self._tables[name])
@@ -90,6 +98,14 @@ class Views:
             self._register(self._views[name])
             # anew, for a table may have more columns than it had when it was empty
             self._create(name)
+
+    def _list_all(self) -> None:
+        """Let all tables and views be listed with their columns; what no query named is empty."""
+        for name in self._tables.keys() - self._known:
+            self._connection.register(name, self._shapes[name].empty_table())
+        for name in self._views:
+            if name not in self._known:
+                self._create(name)
 
     def _create(self, name: str) -> None:
         self._connection.execute(f"create or replace temp view {name} as {self._views[name]}")

@@ -535,6 +535,8 @@ def views(script) -> Views:
         ("select name, origin from params where origin is not null", [("lr", "axis")]),
         ("SELECT count(*) FROM RUNS", [(3,)]),
         ("select count(*) from (show tables)", [(20,)]),
+        ("select count(distinct table_name) from information_schema.columns", [(20,)]),
+        ("select column_name from (describe levels) limit 1", [("run",)]),
         ("with best as (from runs) select max(objective) from best", [(0.3,)]),
         ("pivot runs on status using count(*) group by seed", [(7, 1, 1, 1)]),
     ],
