@@ -18,6 +18,7 @@ from provrunner.sensitivity.design import Design
 from provrunner.sensitivity.factors import Factor
 from provrunner.sensitivity.findings import Finding
 from provrunner.sensitivity.levels import level_key
+from provrunner.sensitivity.numbers import format_level
 from provrunner.sensitivity.ranges import infer_scale, is_number
 from provrunner.sensitivity.sample import Sample
 
@@ -49,8 +50,9 @@ def next_points(
 ) -> NextPoints | None:
     """Return points that may beat the best one; None where none can be named.
 
-    On a grid: the level beyond an end that is best, halfway between the best level and a neighbour,
-    and combinations of levels as good as the best. On ranges: where the fitted polynomial is
+    On a grid: halfway between the best level and a neighbour, and combinations of levels as good as
+    the best; nothing beyond the levels at the ends, since nobody said that values there are
+    allowed. On ranges: where the fitted polynomial is
     lowest, or not known well enough to be ruled out. What was run is never named again. A Gaussian
     process's surface, and merged and conditional hyperparameters, give none.
     """
@@ -64,7 +66,8 @@ def next_points(
         reason = "where the fitted surface is best, or too little known to rule it out"
     else:
         tried = _of_levels(findings)
-        reason = "levels next to the best ones, and combinations of good levels not run yet"
+        reason = "between the best levels and their neighbours, and good combinations not run yet"
+        reason += "".join(map(_at_an_end, findings))
     points = _new_points(sample, analysis.design, tried)
     if not points:
         return None
@@ -146,25 +149,33 @@ def _of_levels(findings: Sequence[Finding]) -> list[dict[str, Any]]:
     return tried
 
 
+def _at_an_end(found: Finding) -> str:
+    numbers = _numbers(found)
+    if not found.is_significant or found.best not in (numbers[:1] + numbers[-1:]):
+        return ""
+    best = format_level(found.best)
+    return f"; {found.factor.name} is best at its end {best}: what lies beyond is not known"
+
+
+def _numbers(found: Finding) -> list[Any]:
+    """Return a factor's levels in order; none where one of them is no number."""
+    levels = found.factor.levels
+    return sorted(levels) if all(map(is_number, levels)) else []
+
+
 def _beside(found: Finding) -> list[Any]:
-    """Return the numbers beyond or between the levels next to the best one."""
+    """Return the numbers halfway between the best level and those next to it."""
     factor = found.factor
-    numbers = sorted(level for level in factor.levels if is_number(level))
-    if len(numbers) < 2 or found.best not in numbers or len(numbers) < len(factor.levels):
+    numbers = _numbers(found)
+    if not numbers:
         return []
     is_log = (factor.scale if factor.scale != "categorical" else infer_scale(numbers)) == "log"
     whole = all(isinstance(level, int) for level in numbers)
     position = numbers.index(found.best)
-    values = []
-    for step in (-1, 1):
-        if 0 <= position + step < len(numbers):
-            values.append(_between(found.best, numbers[position + step], is_log=is_log))
-        else:
-            beyond = numbers[position - step]
-            values.append(found.best**2 / beyond if is_log else 2 * found.best - beyond)
+    beside = [*numbers[max(position - 1, 0) : position], *numbers[position + 1 : position + 2]]
+    values = [_between(found.best, level, is_log=is_log) for level in beside]
     rounded = [round(value) if whole else float(f"{value:.3g}") for value in values]
-    is_positive = min(numbers) > 0
-    return [v for v in rounded if v not in numbers and (v > 0 or not is_positive)]
+    return [value for value in rounded if numbers[0] < value < numbers[-1] and value not in numbers]
 
 
 def _between(a: float, b: float, *, is_log: bool) -> float:

@@ -224,9 +224,31 @@ def test_robust_levels_and_noise_ratio_are_told():
 def test_the_next_points_lie_beside_a_best_level_in_a_file_that_parses():
     rows = make_runs(AXES, 4, lambda v, r: -np.log10(v["lr"]) + 0.01 * NOISE[r])
     found = _document(rows, seeds="independent")["next_points"]
-    assert {point["lr"] for point in found["points"]} == {0.0316, 1.0}
+    assert {point["lr"] for point in found["points"]} == {0.0316}
+    assert "lr is best at its end 0.1: what lies beyond is not known" in found["reason"]
     sweep = yaml.safe_load(found["config"])["sweep"]
     assert sweep["design"] == "list"
     assert sweep["points"] == found["points"]
     assert sweep["replicates"] == 4
     assert sweep["objective"] == {"metric": "val/loss", "direction": "minimize"}
+
+
+@pytest.mark.parametrize("sign", [-1, 1])
+def test_the_next_points_stay_between_the_ends_of_each_axis_and_among_its_choices(sign):
+    axes = {"momentum": (0.0, 0.9, 0.95), "batch": (16, 32, 64), "act": ("relu", "tanh")}
+    rows = make_runs(
+        axes,
+        3,
+        lambda v, r: (
+            sign * (v["momentum"] + np.log2(v["batch"]) + (v["act"] == "tanh")) + 0.01 * NOISE[r]
+        ),
+    )
+    study = make_study(axes, seeds="independent")
+    points = build_summary(make_table(rows), study).to_dict()["next_points"]["points"]
+    if sign == 1:
+        assert {point["momentum"] for point in points} == {0.0, 0.45}
+        assert {point["batch"] for point in points} == {16, 23}
+    else:
+        assert {point["momentum"] for point in points} == {0.95, 0.925}
+        assert {point["batch"] for point in points} == {64, 45}
+    assert {point["act"] for point in points} == {"relu" if sign == 1 else "tanh"}
