@@ -138,6 +138,7 @@ class Imported:
         ranges: lower and upper end of the hyperparameters for which the store declares them.
         skipped: of each run that could not be read, which and why.
         passed_over: columns that were taken for no hyperparameters, each with the reason.
+        objectives: metrics that the sweep is judged by after the first, with their directions.
     """
 
     tool: str
@@ -148,6 +149,7 @@ class Imported:
     ranges: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     skipped: tuple[str, ...] = ()
     passed_over: tuple[tuple[str, str], ...] = ()
+    objectives: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -289,7 +291,13 @@ def _imported(node: Mapping[str, Any] | None) -> Imported | None:
         return None
     ranges = {name: (low, high) for name, (low, high) in node["ranges"].items()}
     passed_over = tuple((name, reason) for name, reason in node.get("passed_over", ()))
-    told = {"ranges": ranges, "skipped": tuple(node["skipped"]), "passed_over": passed_over}
+    objectives = tuple((metric, direction) for metric, direction in node.get("objectives", ()))
+    told = {
+        "ranges": ranges,
+        "skipped": tuple(node["skipped"]),
+        "passed_over": passed_over,
+        "objectives": objectives,
+    }
     return Imported(**{**node, **told})
 
 

@@ -48,7 +48,7 @@ def import_runs(
 
     Args:
         path: as for `analyze_store`.
-        objective: as for `analyze_store`; of several the sweep is judged by the first.
+        objective: as for `analyze_store`; of several the first one leads.
         to: a new or empty folder; None makes one below `outputs`.
         direction: as for `analyze_store`.
         parameters: as for `analyze_store`.
@@ -78,6 +78,8 @@ def import_runs(
     now = datetime.now(UTC)
     goal = Objective(judged[0], ways[0], at="last")
     plan = _plan(store, goal, points, axes, _passed_over(store, chosen))
+    further = tuple(zip(judged[1:], ways[1:], strict=True))
+    plan = replace(plan, imported=plan.imported and replace(plan.imported, objectives=further))
     was_there = to is not None and Path(to).is_dir()
     folder = _make_folder(to, store.name, now)
     try:

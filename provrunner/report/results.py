@@ -18,11 +18,12 @@ from provrunner.log.folder import (
     sealed_name,
     unplanned_runs,
 )
+from provrunner.log.objective import find_objectives
 from provrunner.log.reader import Log, read_log
 from provrunner.log.runs import level_column, level_type
 from provrunner.log.sweep import read_tables
 from provrunner.log.views import Views
-from provrunner.plan import Hyperparameter, Plan, Point
+from provrunner.plan import Hyperparameter, Objective, Plan, Point
 from provrunner.report.about import about_lines
 from provrunner.report.lazy import LAZY_TABLES, project_runs, summary_rows
 from provrunner.schema import TABLES
@@ -194,7 +195,7 @@ class Sweep:
         from provrunner.sensitivity import build_summary
 
         summary = build_summary(
-            trials_table(self.plan, self.runs),
+            trials_table(self.plan, self.runs, self._tables["metrics"]),
             build_study(self.plan),
             epochs=objective_by_epoch(self._tables["epochs"], self.plan.objective.metric),
         )
@@ -229,7 +230,15 @@ def build_study(plan: Plan) -> Study:
         seeds=plan.seeds,
         planned=len(plan.points),
         design=plan.design if plan.design not in _UNTOLD else "",
+        others=_further(plan),
     )
+
+
+def _further(plan: Plan) -> tuple[tuple[str, str], ...]:
+    """Return the objectives after the first; one named like a column of ours has another name."""
+    told = () if plan.imported is None else plan.imported.objectives
+    taken = {*RUN_COLUMNS, *(axis.name for axis in plan.hyperparameters)}
+    return tuple((f"metric {name}" if name in taken else name, way) for name, way in told)
 
 
 def _parameter(plan: Plan, axis: Hyperparameter) -> Parameter:
@@ -244,10 +253,12 @@ def _parameter(plan: Plan, axis: Hyperparameter) -> Parameter:
     return Parameter(axis.name, (), axis.scale, low=low, high=high)
 
 
-def trials_table(plan: Plan, runs: pa.Table) -> pa.Table:
+def trials_table(plan: Plan, runs: pa.Table, metrics: pa.Table | None = None) -> pa.Table:
     """Return the planned rows of `runs` as the sensitivity analysis takes them.
 
-    Unlike `runs` it has a column for every hyperparameter of the study, whatever its name.
+    Unlike `runs` it has a column for every hyperparameter of the study, whatever its name, and of
+    further objectives, which are read from the public table `metrics`. What an import counted as
+    replicates are no seeds, so that exact repeats can be told.
     """
     points = {point.run_id: point for point in plan.points}
     planned = pc.is_in(runs["run_id"], pa.array(list(points), pa.utf8()))
@@ -257,7 +268,14 @@ def trials_table(plan: Plan, runs: pa.Table) -> pa.Table:
         values = [row.get(parameter.name) for row in rows]
         kind = level_type([*values, *parameter.levels])
         table = table.append_column(parameter.name, level_column(values, kind))
-    return table
+    if plan.imported is None or metrics is None:
+        return table
+    run_ids = table["run_id"].to_pylist()
+    for (name, _), (metric, way) in zip(_further(plan), plan.imported.objectives, strict=True):
+        reached = find_objectives(metrics, Objective(metric, way, at="last"))
+        ends = [reached[run_id].last if run_id in reached else None for run_id in run_ids]
+        table = table.append_column(name, pa.array(ends, pa.float64()))
+    return table.drop_columns("replicate")
 
 
 def objective_by_epoch(epochs: pa.Table, metric: str) -> pa.Table | None:

@@ -1,6 +1,7 @@
 """Sweep folders made of other tools' runs, as the reading verbs see them."""
 
 import json
+import math
 from pathlib import Path
 
 import pytest
@@ -307,3 +308,42 @@ def test_runs_without_seeds_have_no_block_of_seeds(tmp_path):
     own = analyze_store(table, "loss", parameters=["lr"]).to_dict()
     assert [part["kind"] for part in found["components"]] == ["main", "noise"]
     assert found["components"] == own["components"]
+
+
+def _told_alike(table, tmp_path, objective, direction=None):
+    """Return the summary of an import of a table of runs, after a look at the table's own."""
+    path = tmp_path / "runs.csv"
+    path.write_text("".join(",".join(map(str, row)) + "\n" for row in table))
+    sweep = import_runs(path, objective, direction=direction, to=tmp_path / "sweep")
+    found, own = sweep.sensitivity().to_dict(), analyze_store(path, objective, direction=direction)
+    for key in ("components", "noise", "objectives", "flags", "trials"):
+        mine = [{**row, "trial_id": ""} for row in found[key]] if key == "trials" else found[key]
+        told = own.to_dict()[key]
+        assert mine == ([{**row, "trial_id": ""} for row in told] if key == "trials" else told)
+    return sweep, found
+
+
+def test_several_objectives_are_kept_with_their_front(tmp_path):
+    rows = [
+        (lr, width, seed, abs(lr - 2) + 0.1 * math.sin(9 * lr + width + 5 * seed), width - lr)
+        for lr in (1, 2, 3) for width in (16, 64) for seed in (0, 1)
+    ]  # fmt: skip
+    table = [("lr", "width", "seed", "loss", "speed"), *rows]
+    ways = ["minimize", "maximize"]
+    sweep, found = _told_alike(table, tmp_path, ["loss", "speed"], ways)
+    assert sweep.plan.imported.objectives == (("speed", "maximize"),)
+    assert [row["metric"] for row in found["objectives"]["list"]] == ["speed"]
+    fronts = [row["values"] for row in found["objectives"]["front"]]
+    assert fronts == [{"lr": 2, "width": 64}, {"lr": 1, "width": 64}]
+    again = open_sweep(sweep.folder)
+    assert again.sensitivity().to_json() == sweep.sensitivity().to_json()
+    again.write()
+    assert "Beaten by no other in all objectives" in (sweep.folder / "report.html").read_text()
+
+
+def test_exact_repeats_without_seeds_count_once_in_an_import_too(tmp_path):
+    rows = [(a, b, a + 0.1 * math.sin(7 * a + 3 * b)) for a in range(4) for b in range(3)]
+    table = [("a", "b", "loss"), *rows, *rows[:5], ("0", "0", 0.7), ("1", "1", 1.4)]
+    _, found = _told_alike(table, tmp_path, "loss")
+    assert [row["flag"] for row in found["flags"]].count("reruns_collapsed") == 1
+    assert sum(row["n"] for row in found["trials"]) == 14
