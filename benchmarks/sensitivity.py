@@ -26,6 +26,7 @@ from provrunner.report import analyze
 from provrunner.sensitivity import Parameter, Study, build_summary
 from provrunner.sensitivity.analysis import analyse
 from provrunner.sensitivity.components import Component
+from provrunner.sensitivity.one_trial import deciding_trial
 from provrunner.sensitivity.sample import draw_sample
 
 __all__ = [
@@ -110,6 +111,17 @@ def null_studies(studies: int) -> Iterator[Result]:
         for what, found in (("test", tests), ("study", families)):
             rate = float(np.mean(found))
             yield Result(f"false positives, {what}, {name}, {noise}", rate, FALSE_POSITIVES)
+    for sizes, seeds in (((3, 3, 3), 2), ((5, 2), 3)):
+        name = "x".join(map(str, sizes))
+        cases = [
+            _one_noisy_trial(np.random.default_rng([k, 77]), sizes, seeds) for k in range(studies)
+        ]
+        found = [_says_effect(case) for case in cases]
+        rate = float(np.mean([is_found for is_found, _ in found]))
+        yield Result(f"false positives, study, grid {name} x {seeds}, one noisy trial", rate)
+        rate = float(np.mean([is_found and not is_told for is_found, is_told in found]))
+        name = f"the same, not said to rest on one trial, {name} x {seeds}"
+        yield Result(name, rate, FALSE_POSITIVES)
 
 
 def coverage(studies: int) -> Iterator[Result]:
@@ -282,6 +294,24 @@ def _null_random(rng: np.random.Generator, n: int, *, unequal: bool, seeds: int 
     unit = rng.random((n, PARAMETERS))
     sigma = np.repeat(10 ** unit[:, 0] if unequal else np.ones(n), seeds)
     return random_case(unit, sigma * rng.normal(size=n * seeds), seeds=seeds)
+
+
+def _one_noisy_trial(rng: np.random.Generator, sizes: Sequence[int], seeds: int) -> Case:
+    """Return a grid of noise, one trial of which is ten times as noisy."""
+    table, study = null_grid(rng, sizes, seeds, unequal=False)
+    y = table["objective"].to_numpy().copy()
+    trial = int(rng.integers(y.size // seeds))
+    y[trial * seeds : (trial + 1) * seeds] *= 10
+    return table.set_column(table.column_names.index("objective"), "objective", pa.array(y)), study
+
+
+def _says_effect(case: Case) -> tuple[bool, bool]:
+    """Tell whether an effect is said to be significant, and whether to rest on one trial."""
+    sample = draw_sample(*case)
+    with threadpool_limits(1):
+        analysis = analyse(sample.design, sample.y)
+        is_found = any(part.is_significant for part in analysis.components)
+        return is_found, deciding_trial(sample, analysis) is not None
 
 
 def _hits(function: TestFunction, n: int, noise: float, seed: _Floats) -> Iterator[bool]:

@@ -152,7 +152,9 @@ def _statement(summary: Json, part: Json) -> str:
 
 
 def _method(summary: Json, part: Json) -> str:
-    robust = any(flag["flag"] == "heteroscedastic" for flag in summary["flags"])
+    from provrunner.sensitivity.flags import ROBUST
+
+    robust = any(ROBUST in flag["detail"] for flag in summary["flags"])
     tests = sum(one["p_holm"] is not None for one in summary["components"])
     kind, noise = part["kind"], summary["noise"]
     method = (

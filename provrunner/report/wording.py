@@ -42,7 +42,9 @@ _FLAGS = {
     "interactions_not_estimable": "interactions cannot be estimated from this design",
     "low_trust": "the model explains little of what was seen",
     "noise_not_estimable": "seed noise is not known: no trial was repeated with another seed",
+    "one_trial_decides": "all that is found rests on one trial",
     "outlier_dominated": "a few extreme runs dominate",
+    "robust_tests": "seed noise may differ between levels",
     "unbalanced": "some trials have fewer runs than others",
 }
 

@@ -82,7 +82,7 @@ def variance_components(design: Design, fit: Fit, noise: Noise, y: Floats) -> tu
     same shares, since independent seeds leave `seed + noise` within trials.
     """
     tests = _tests(fit, noise)
-    if design.kind == "single_factor" and design.blocks is None and noise.spread.is_unequal:
+    if design.kind == "single_factor" and design.blocks is None and noise.spread.may_differ:
         tests = {term: _welch(design, y, test) for term, test in tests.items()}
     p_values = _p_values(design, tests, y)
     parts = [

@@ -16,7 +16,7 @@ from provrunner.sensitivity.analysis import Analysis, analyse, interaction_table
 from provrunner.sensitivity.components import Component
 from provrunner.sensitivity.findings import Finding, find_all
 from provrunner.sensitivity.flags import count_statuses, raise_flags
-from provrunner.sensitivity.noise import within_residuals
+from provrunner.sensitivity.one_trial import deciding_trial
 from provrunner.sensitivity.sample import Sample, draw_sample
 from provrunner.sensitivity.sections import build_sections
 from provrunner.sensitivity.spread import noise_by_level
@@ -74,6 +74,7 @@ def _build(table: pa.Table, study: Study, epochs: pa.Table | None) -> Json:
     flags = raise_flags(
         analysis,
         sample.runs,
+        deciding=deciding_trial(sample, analysis),
         reruns=sample.reruns,
         seeds_have_no_effect=sample.seeds_have_no_effect,
     )
@@ -194,11 +195,10 @@ def _parameter(sample: Sample, analysis: Analysis, found: Finding) -> Json:
 def _noise_ratio(analysis: Analysis, found: Finding) -> Json:
     """Say how much noisier one level is than another; unknown without replicates."""
     unknown = {"noise_ratio": None, "noisiest": None}
-    if analysis.noise is None or analysis.noise.variance is None:
+    if analysis.noise is None or analysis.noise.within is None:
         return unknown
-    within = within_residuals(analysis.design, analysis.y)
-    position = next(i for i, f in enumerate(analysis.design.factors) if f.name == found.factor.name)
-    by_level = noise_by_level(analysis.design, within, position)
+    position = analysis.design.factors.index(found.factor)
+    by_level = noise_by_level(analysis.design, analysis.noise.within, position)
     known = by_level[~np.isnan(by_level)]
     if known.size < 2 or not known.min() > 0:
         return unknown

@@ -13,10 +13,13 @@ from provrunner.sensitivity.analysis import Analysis
 from provrunner.sensitivity.basis import Floats
 from provrunner.sensitivity.design import MIN_DF, MIN_RUNS, Design
 from provrunner.sensitivity.numbers import format_list
-from provrunner.sensitivity.trials import Run
-from provrunner.sensitivity.verdict import short_level
+from provrunner.sensitivity.trials import Run, Trial
+from provrunner.sensitivity.verdict import describe_values, short_level
 
-__all__ = ["Flag", "count_statuses", "is_outlier_dominated", "raise_flags"]
+__all__ = ["ROBUST", "Flag", "count_statuses", "is_outlier_dominated", "raise_flags"]
+
+ROBUST = "tests that allow for it are used"
+"""What the flag of noise that differs says of the tests."""
 
 OUTLIER_SHARE = 0.95
 """The worst third of normal runs holds 0.49 of all squared distances to the median."""
@@ -31,13 +34,19 @@ class Flag:
 
 
 def raise_flags(
-    analysis: Analysis, runs: Sequence[Run], *, reruns: int, seeds_have_no_effect: bool
+    analysis: Analysis,
+    runs: Sequence[Run],
+    *,
+    deciding: Trial | None,
+    reruns: int,
+    seeds_have_no_effect: bool,
 ) -> tuple[Flag, ...]:
     """Return all flags of an analysis, in a fixed order.
 
     Args:
         analysis: of the usable runs.
         runs: all runs of the sweep, whatever their status.
+        deciding: the trial that all rests on, if any.
         reruns: bit-identical reruns left out.
         seeds_have_no_effect: whether every trial gave one value with all its seeds.
     """
@@ -52,6 +61,7 @@ def raise_flags(
         if len(factor.parameters) > 1
     ]
     found += _spread(analysis)
+    found += _deciding(deciding)
     found += _trust(analysis)
     if reruns:
         found.append(Flag("reruns_collapsed", f"{reruns} bit-identical reruns are counted once"))
@@ -137,10 +147,15 @@ def _balance(design: Design) -> str:
 
 def _spread(analysis: Analysis) -> list[Flag]:
     noise = analysis.noise
-    if noise is None or (noise.variance is None and not analysis.design.is_scattered):
-        return []  # few residuals beside the effects: enough to be careful, not to say so
-    spread = noise.spread
-    if not spread.is_unequal or spread.factor is None or spread.level is None:
+    if noise is None:
+        return []
+    spread, is_robust = noise.spread, noise.error.weights is not None
+    if spread.factor is None or spread.level is None:
+        return []
+    # few residuals beside the effects are enough to be careful, and not to say that noise differs
+    can_tell = noise.variance is not None or analysis.design.is_scattered
+    is_unequal = spread.is_unequal and can_tell
+    if not is_unequal and not (spread.may_differ and is_robust):
         return []
     factor = analysis.design.factors[spread.factor]
     level = short_level(factor.levels[spread.level])
@@ -148,10 +163,22 @@ def _spread(analysis: Analysis) -> list[Flag]:
     if noise.variance is None:
         what, most = "what is unresolved", "most"
     detail = (
-        f"{what} differs between levels of {factor.name} (p = {spread.p:.2g}); "
-        f"{most} at {level}: robust tests are used"
+        f"{what} {'differs' if is_unequal else 'may differ'} between levels of {factor.name} "
+        f"(p = {spread.p:.2g}); {most} at {level}"
     )
-    return [Flag("heteroscedastic", detail)]
+    robust = f": {ROBUST}" if is_robust else ""
+    return [Flag("heteroscedastic" if is_unequal else "robust_tests", detail + robust)]
+
+
+def _deciding(trial: Trial | None) -> list[Flag]:
+    if trial is None:
+        return []
+    runs = f"{len(trial.runs)} {'run' if len(trial.runs) == 1 else 'runs'}"
+    detail = (
+        f"without one trial, {describe_values(trial.values)} ({runs}), nothing is significant; a "
+        "noisy trial whose seeds happen to agree looks the same: more seeds of it would tell"
+    )
+    return [Flag("one_trial_decides", detail)]
 
 
 def _trust(analysis: Analysis) -> list[Flag]:

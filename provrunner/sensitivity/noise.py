@@ -34,6 +34,7 @@ class Noise:
         left_p: its p.
         error: what effects are tested against.
         spread: whether the noise differs between levels.
+        within: what the trials' means and the common seeds leave; None without replicates.
     """
 
     variance: float | None
@@ -44,6 +45,7 @@ class Noise:
     left_p: float | None
     error: ErrorTerm
     spread: Spread
+    within: Floats | None = None
 
 
 def find_noise(design: Design, fit: Fit, y: Floats) -> Noise:
@@ -67,7 +69,7 @@ def find_noise(design: Design, fit: Fit, y: Floats) -> Noise:
     left_df = fit.df - design.pure_df
     if left_df <= 0:
         error = _robust(design, fit, ErrorTerm(variance, design.pure_df), spread)
-        return Noise(variance, design.pure_df, None, 0, None, None, error, spread)
+        return Noise(variance, design.pure_df, None, 0, None, None, error, spread, within)
     left = max(fit.rss - squares, 0.0)
     f = left / left_df / variance if variance > 0 else (np.inf if left > fit.floor else 0.0)
     p = float(scipy.special.fdtrc(left_df, design.pure_df, f)) if np.isfinite(f) else 0.0
@@ -77,7 +79,9 @@ def find_noise(design: Design, fit: Fit, y: Floats) -> Noise:
         error = _robust(design, fit, ErrorTerm(fit.rss / fit.df, fit.df), spread)
         error = _searched(error, design)
     left_variance = (left - left_df * variance) / design.n_runs
-    return Noise(variance, design.pure_df, left_variance, left_df, float(f), p, error, spread)
+    return Noise(
+        variance, design.pure_df, left_variance, left_df, float(f), p, error, spread, within
+    )
 
 
 def within_residuals(design: Design, y: Floats) -> Floats:
@@ -150,7 +154,7 @@ def _robust(design: Design, fit: Fit, error: ErrorTerm, spread: Spread) -> Error
     trial's own unbiased variance, finds too much once one trial is noisy. Degrees of freedom of
     sums of these are Satterthwaite's (1946).
     """
-    if not spread.is_unequal:
+    if not spread.may_differ:
         return error
     counts = np.bincount(design.cells)
     own = np.bincount(design.cells, 1 - fit.leverage)
@@ -168,7 +172,7 @@ def _robust_surface(design: Design, fit: Fit, error: ErrorTerm, spread: Spread) 
     One residual has one degree of freedom; its fourth power overestimates its variance's square
     three times, which the degrees of freedom allow for.
     """
-    if not spread.is_unequal:
+    if not spread.may_differ:
         return error
     weights = press_residuals(fit.residuals, fit.leverage) ** 2
     freedom = np.full(design.n_cells, 3.0)

@@ -21,8 +21,11 @@ __all__ = [
     "spread_within",
 ]
 
-UNEQUAL_P = 0.2
-"""Variances are called unequal where the smallest p, times the number of tests, is below this."""
+CAREFUL_P = 0.2
+"""Tests allow for unequal variances where the smallest p, times the number of tests, is below."""
+
+UNEQUAL_P = 0.05
+"""Below this, variances are said to differ."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +43,13 @@ class Spread:
     level: int | None = None
 
     @property
+    def may_differ(self) -> bool:
+        """Whether tests allow for noise that differs."""
+        return self.p is not None and self.p < CAREFUL_P
+
+    @property
     def is_unequal(self) -> bool:
-        """Whether the noise is taken to differ."""
+        """Whether the noise is said to differ."""
         return self.p is not None and self.p < UNEQUAL_P
 
 

@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 import subprocess
 import sys
 
@@ -141,7 +142,7 @@ def test_runs_without_a_finite_objective_are_counted_not_analysed():
 def test_grid_without_replicates_calls_the_rest_unresolved():
     axes = {"a": (1, 2, 3), "b": (1, 2, 3), "c": (1, 2)}
     document = _summary(make_runs(axes, 1, lambda v, _: v["a"] + _noise(v)), axes)
-    assert _flags(document) == ["noise_not_estimable"]
+    assert _flags(document) == ["noise_not_estimable", "robust_tests"]
     assert [part["kind"] for part in document["components"]][-1] == "unresolved"
     assert "noise" not in {part["kind"] for part in document["components"]}
     assert document["noise"]["estimable"] is False
@@ -271,7 +272,7 @@ def test_seeds_without_effect_are_no_replicates():
     axes = {"a": (1, 2, 3), "b": (1, 2, 3), "c": (1, 2)}
     rows = make_runs(axes, 3, lambda v, _: v["a"] + _noise(v))
     document = _summary(rows, axes)
-    assert _flags(document) == ["seeds_have_no_effect", "noise_not_estimable"]
+    assert _flags(document)[:2] == ["seeds_have_no_effect", "noise_not_estimable"]
     assert document["components"][0]["n_runs"] == 18
 
 
@@ -452,3 +453,40 @@ def test_one_run_alone_is_too_few_and_not_constant():
         "flag": "cannot_conclude",
         "detail": "1 finished run, at least 8 are needed: means only",
     }
+
+
+def test_noise_that_may_differ_is_said_to_and_changes_the_tests_alone():
+    rng = np.random.default_rng(0)
+    axes = {"a": (0, 1, 2), "b": (0, 1)}
+    rows = make_runs(axes, 4, lambda v, _: rng.normal() * (1.0 + 0.7 * v["a"]))
+    (flag,) = _summary(rows, axes, seeds="independent")["flags"]
+    assert flag["flag"] == "robust_tests"
+    p = float(re.search(r"may differ between levels of a \(p = ([\d.]+)\)", flag["detail"])[1])
+    assert 0.05 <= p < 0.2
+    assert flag["detail"].endswith("tests that allow for it are used")
+
+
+def test_what_one_trial_makes_up_alone_is_said_to_rest_on_it():
+    rng = np.random.default_rng(4)
+    axes = {"a": (0, 1, 2), "b": (0, 1, 2), "c": (0, 1)}
+    lone = {"a": 1, "b": 2, "c": 0}
+    document = _summary(
+        make_runs(axes, 2, lambda v, _: 10.0 * (v == lone) + rng.normal()),
+        axes,
+        seeds="independent",
+    )
+    assert any(part["significant"] for part in document["components"])
+    (detail,) = [f["detail"] for f in document["flags"] if f["flag"] == "one_trial_decides"]
+    assert "without one trial, a 1, b 2, c 0 (2 runs), nothing is significant" in detail
+
+
+@pytest.mark.parametrize(
+    "effect", [lambda v: 10.0 * (v["a"] == 1), lambda v: 10.0 * v["a"] * v["b"]]
+)
+def test_what_several_trials_show_rests_on_none_of_them(effect):
+    rng = np.random.default_rng(2)
+    axes = {"a": (0, 1, 2), "b": (0, 1, 2), "c": (0, 1)}
+    rows = make_runs(axes, 2, lambda v, _: effect(v) + rng.normal())
+    document = _summary(rows, axes, seeds="independent")
+    assert any(part["significant"] for part in document["components"])
+    assert "one_trial_decides" not in _flags(document)
