@@ -47,6 +47,18 @@ class Axis:
         fits = _is_number(level) and (self.scale == "linear" or level > 0)
         return float(level) if fits else None
 
+    def forward(self, level: float) -> float:
+        """Return where a number lies on the line as it is drawn, in even steps."""
+        return math.log10(level) if self.scale == "log" else float(level)
+
+    def back(self, place: float) -> float:
+        """Return the number that lies at such a place."""
+        return 10.0**place if self.scale == "log" else place
+
+    def middle(self, levels: Sequence[float]) -> float:
+        """Return the place half way between the first and the last of some numbers."""
+        return self.back((self.forward(levels[0]) + self.forward(levels[-1])) / 2)
+
     def x(self) -> alt.X:
         """Encode the field `x` of a chart's data."""
         scale, axis, order = self._looks()
@@ -66,9 +78,9 @@ class Axis:
         known = [place for place in map(self.place, values) if isinstance(place, float)]
         if not self.is_numeric or not known:
             return self
-        low, high = (self._forward(end) for end in (min(known), max(known)))
+        low, high = (self.forward(end) for end in (min(known), max(known)))
         room = (high - low) * 0.08 or 0.5
-        ends = (min(self.domain[0], self._back(low - room)), self._back(high + room))
+        ends = (min(self.domain[0], self.back(low - room)), self.back(high + room))
         return Axis(self.name, self.levels, self.scale, (ends[0], max(self.domain[1], ends[1])))
 
     def _looks(self) -> tuple[alt.Scale, alt.Axis, list[str] | None]:
@@ -88,18 +100,12 @@ class Axis:
             return [
                 {"x": value_text(level), "tip": tip} for level in self.levels if level in chosen
             ]
-        edges = _edges([self._forward(level) for level in self.levels])
+        edges = _edges([self.forward(level) for level in self.levels])
         return [
-            {"x": self._back(edges[i]), "x2": self._back(edges[i + 1]), "tip": tip}
+            {"x": self.back(edges[i]), "x2": self.back(edges[i + 1]), "tip": tip}
             for i, level in enumerate(self.levels)
             if level in chosen
         ]
-
-    def _forward(self, level: float) -> float:
-        return math.log10(level) if self.scale == "log" else float(level)
-
-    def _back(self, place: float) -> float:
-        return 10.0**place if self.scale == "log" else place
 
 
 def choose_axis(levels: Sequence[Mapping[str, Any]], parameter: Mapping[str, Any]) -> Axis:
@@ -120,8 +126,8 @@ def choose_axis(levels: Sequence[Mapping[str, Any]], parameter: Mapping[str, Any
     axis = Axis(parameter["name"], tuple(sorted(values)), scale)
     default = axis.place(parameter.get("default"))
     shown = [*axis.levels, *([] if default is None else [default])]
-    edges = _edges([axis._forward(value) for value in sorted(set(shown))])
-    return Axis(axis.name, axis.levels, scale, (axis._back(edges[0]), axis._back(edges[-1])))
+    edges = _edges([axis.forward(value) for value in sorted(set(shown))])
+    return Axis(axis.name, axis.levels, scale, (axis.back(edges[0]), axis.back(edges[-1])))
 
 
 def value_scale(values: Sequence[float], direction: str) -> tuple[alt.Scale, float]:

@@ -21,6 +21,7 @@ from provrunner.report.markup import Markup, element, join
 from provrunner.report.plots import importance, interaction, seed_noise
 from provrunner.report.points import design_map, failure_rate, quality_cost
 from provrunner.report.shares import better_half, course, precision
+from provrunner.report.surface import surface
 from provrunner.report.svg import inline_svg
 
 __all__ = ["Figures", "Picture", "draw_figures", "list_pictures"]
@@ -28,6 +29,7 @@ __all__ = ["Figures", "Picture", "draw_figures", "list_pictures"]
 _MARGINALS = 12
 _FAILURES = 6
 _PAIRS, _CELLS = 6, 400
+_SURFACES = 4
 
 _Draw = Callable[[int], Drawing | None]
 
@@ -79,6 +81,7 @@ def list_pictures(
         ),
         *_marginals(summary, names, runs, values),
         *_interactions(summary),
+        *_surfaces(summary, runs, values),
         Picture(
             "curves",
             f"{shown} by epoch",
@@ -132,6 +135,18 @@ def _interactions(summary: Mapping[str, Any]) -> list[Picture]:
             is_wide=False,
         )
         for i, (a, b) in enumerate(_pairs(summary)[:_PAIRS])
+    ]
+
+
+def _surfaces(summary: Mapping[str, Any], runs: pa.Table, values: Values) -> list[Picture]:
+    return [
+        Picture(
+            f"surface{i}",
+            f"The fitted surface over {visible(a)} and {visible(b)}",
+            partial(_whatever_width, surface, summary, a, b, runs, values),
+            is_wide=False,
+        )
+        for i, (a, b) in enumerate(_pairs(summary)[:_SURFACES])
     ]
 
 

@@ -171,7 +171,7 @@ def _hyperparameters(summary: Mapping[str, Any], figures: Figures) -> Markup:
         "worth tuning",
     )  # fmt: skip
     curves = [figure(key, figures) for key in figures if key.startswith("marginal")]
-    pairs = [figure(key, figures) for key in figures if key.startswith("pair")]
+    pairs = [figure(key, figures) for key in figures if key.startswith(("pair", "surface"))]
     legend = (
         "A dot is a run, a cross one that did not finish. The line joins the means with their 95 % "
         "interval; green ground is as good as the best value."

@@ -96,15 +96,23 @@ def axis_of(summary: Mapping[str, Any], name: str) -> Axis | None:
 
 
 def failure_rate(summary: Mapping[str, Any], name: str, width: int = NARROW) -> Drawing | None:
-    """Draw how often runs fail by the values of a hyperparameter, with Wilson's intervals."""
+    """Draw how often runs fail by the values of a hyperparameter, with Wilson's intervals.
+
+    Numbers lie on a line, with the logistic curve where there were enough failures to fit one.
+    """
     told = summary.get("failure_rates") or {"parameters": []}
     found = next((item for item in told["parameters"] if item["name"] == name), None)
     rows = [] if found is None else [_rate_row(rate) for rate in found["rates"] if rate["runs"]]
     if found is None or not rows:
         return None
-    order = [row["level"] for row in rows]
-    turned = -40 if len(order) > _TURNED or max(map(len, order)) > 9 else 0
-    x = alt.X("level:N", sort=order, title=visible(name)).axis(labelAngle=turned)
+    axis = _curve_axis(found)
+    if axis is None:
+        order = [row["level"] for row in rows]
+        turned = -40 if len(order) > _TURNED or max(map(len, order)) > 9 else 0
+        x = alt.X("level:N", sort=order, title=visible(name)).axis(labelAngle=turned)
+    else:
+        rows = [{**row, "x": axis.middle(row["places"])} for row in rows]
+        x = axis.x()
     y = alt.Y("rate:Q", title="runs that failed").scale(domain=[0, 1]).axis(format=".0%")
     base = chart_of(rows).encode(x=x)
     limits = base.mark_rule(strokeWidth=2, color=VERMILION).encode(
@@ -118,7 +126,13 @@ def failure_rate(summary: Mapping[str, Any], name: str, width: int = NARROW) -> 
     tested = f"p (Holm) {p}" if p else "not tested: too few of one kind"
     ended = told["failures"] + told["successes"]
     line = f"n = {count(ended, 'ended run')}; 95 % intervals; {tested}."
-    return alt.layer(limits, dots, figures).properties(
+    curve = []
+    if axis is not None:
+        points = [{"x": point["value"], "rate": point["rate"]} for point in found["curve"]]
+        smooth = chart_of(points).mark_line(color=VERMILION, strokeWidth=1.5, opacity=0.7)
+        curve = [smooth.encode(x=x, y=y)]
+        line += f" Line: logistic regression on {visible(name)} alone."
+    return alt.layer(*curve, limits, dots, figures).properties(
         width=width,
         height=160,
         title=title(_failure_title(name, found), [line], width=width),
@@ -207,15 +221,29 @@ def _texts(rows: Sequence[Mapping[str, Any]], x: Axis, y: Axis, *, dx: int) -> a
 
 
 def _rate_row(rate: Mapping[str, Any]) -> dict[str, Any]:
-    level = value_text(rate["level"])
+    level, places = value_text(rate["level"]), [rate["level"]]
     if rate["start"] is not None and rate["stop"] is not None:
         level = f"{number(rate['start'], 2)} – {number(rate['stop'], 2)}"
+        places = [rate["start"], rate["stop"]]
     return {
+        "places": places,
         **{key: rate[key] for key in ("rate", "low", "high")},
         "level": level,
         "text": f"{rate['failed']}/{rate['runs']}",
         "tip": f"{level}: {rate['failed']} of {rate['runs']} failed",
     }
+
+
+def _curve_axis(found: Mapping[str, Any]) -> Axis | None:
+    """Choose the line of numbers that a logistic curve lies on; None without a curve."""
+    if len(found.get("curve") or ()) < 3:
+        return None
+    low, *between, high = [point["value"] for point in found["curve"]]
+    middle = between[len(between) // 2]
+    is_log = low > 0 and abs(middle - math.sqrt(low * high)) < abs(middle - (low + high) / 2)
+    levels = [rate["level"] for rate in found["rates"] if rate["level"] is not None]
+    rows = [{"level": level, "position": i} for i, level in enumerate(levels or [low, high])]
+    return choose_axis(rows, {"name": found["name"], "scale": "log" if is_log else "linear"})
 
 
 def _failure_title(name: str, found: Mapping[str, Any]) -> str:

@@ -12,7 +12,7 @@ from provrunner.sensitivity.basis import Floats
 from provrunner.sensitivity.compare import Curve, curve_from, curve_of
 from provrunner.sensitivity.components import Component, process_components, variance_components
 from provrunner.sensitivity.design import Design
-from provrunner.sensitivity.gaussian import fit_process
+from provrunner.sensitivity.gaussian import Process, fit_process
 from provrunner.sensitivity.noise import Noise, find_noise
 from provrunner.sensitivity.search import choose_surface
 from provrunner.sensitivity.trust import Trust, trust_in
@@ -37,7 +37,8 @@ class Analysis:
         needs: more runs for an effect of one sigma, one a factor; None where it cannot be said.
         noise_need: more runs that would make the noise estimable; None when it is, or cannot be.
         trust: in the model; None when nothing can be concluded.
-        method: `linear_model`, or `gaussian_process` where shares and curves are one's.
+        process: the Gaussian process that shares and curves are of; None where they are the linear
+            model's.
     """
 
     design: Design
@@ -49,7 +50,12 @@ class Analysis:
     needs: tuple[Need | None, ...]
     noise_need: Need | None
     trust: Trust | None = None
-    method: str = "linear_model"
+    process: Process | None = None
+
+    @property
+    def method(self) -> str:
+        """What shares and curves are of: `linear_model` or `gaussian_process`."""
+        return "linear_model" if self.process is None else "gaussian_process"
 
     @property
     def is_constant(self) -> bool:
@@ -116,7 +122,7 @@ def _better_surface(analysis: Analysis) -> Analysis:
         components=_sorted(process_components(analysis.design, analysis.components, process)),
         curves=tuple(curve_from(*curve, LARGE_DF, factor) for factor, curve in pairs),
         trust=replace(analysis.trust, press_r2=process.press_r2),
-        method="gaussian_process",
+        process=process,
     )
 
 

@@ -21,6 +21,7 @@ from provrunner.sensitivity.sample import Sample, draw_sample
 from provrunner.sensitivity.sections import build_sections
 from provrunner.sensitivity.spread import noise_by_level
 from provrunner.sensitivity.study import Study
+from provrunner.sensitivity.surfaces import fitted_pairs, fitted_surface
 from provrunner.sensitivity.texts import advise, describe_design, seconds_per_run, write_verdicts
 from provrunner.sensitivity.trials import Run, Trial, is_failure, seeds_per_trial
 from provrunner.sensitivity.verdict import describe_finding, describe_winner
@@ -232,11 +233,12 @@ def _marginals(sample: Sample, found: Finding) -> list[Json]:
 
 def _interactions(sample: Sample, analysis: Analysis) -> list[Json]:
     factors = analysis.design.factors
+    is_surface = analysis.design.is_scattered
+    pairs = fitted_pairs(analysis) if is_surface else combinations(range(len(factors)), 2)
     rows = []
-    for i, j in combinations(range(len(factors)), 2):
-        if analysis.design.is_scattered and (i, j) not in analysis.design.terms:
-            continue
+    for i, j in pairs:
         fitted = interaction_table(analysis, i, j)
+        surface = fitted_surface(analysis, i, j) if is_surface else None
         for a, b in np.ndindex(len(factors[i].levels), len(factors[j].levels)):
             inside = sample.y[(factors[i].codes == a) & (factors[j].codes == b)]
             sign = sample.study.sign
@@ -249,6 +251,8 @@ def _interactions(sample: Sample, analysis: Analysis) -> list[Json]:
                     "n": int(inside.size),
                     "mean": sign * float(inside.mean()) if inside.size else None,
                     "component": None if fitted is None else sign * float(fitted[a, b]),
+                    "surface": None if surface is None else sign * float(surface[0][a, b]),
+                    "half_width": None if surface is None else float(surface[1][a, b]),
                 }
             )
     return rows

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -23,6 +23,7 @@ LEAST = 5
 """Failures and successes that a test needs."""
 
 _BINS = 5
+_CURVE_POINTS = 41
 _STEPS = 200
 
 
@@ -52,6 +53,8 @@ class FailureTest:
     Attributes:
         p: of the penalised likelihood-ratio test; None with too few failures or successes.
         p_holm: the same, for all hyperparameters tested.
+        curve: values of a number and the chance of failing there, by a logistic regression on it
+            alone, of second degree at most; empty where it is no number or there is no test.
     """
 
     name: str
@@ -60,6 +63,7 @@ class FailureTest:
     statistic: float | None = None
     p: float | None = None
     p_holm: float | None = None
+    curve: tuple[tuple[float, float], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +106,7 @@ def failure_model(sample: Sample) -> FailureModel | None:
     tests = [FailureTest(name, rates, table.shape[1]) for table, (name, rates) in parts]
     if fewest >= LEAST and tests:
         tests = _tested(tests, tables, failed, is_joint=is_joint)
+        tests = [replace(test, curve=_curve(test.name, ended, failed, sample)) for test in tests]
     return FailureModel(failures, successes, is_joint and fewest >= LEAST, tuple(tests))
 
 
@@ -119,23 +124,7 @@ def firth_log_likelihood(table: Floats, outcome: Floats, free: Ints) -> float:
         >>> round(firth_log_likelihood(table, np.array([0.0, 0, 1, 1]), np.array([0])), 4)
         -2.7726
     """
-    beta = np.zeros(table.shape[1])
-    value = _penalised(table, outcome, beta)
-    for _ in range(_STEPS):
-        chance = scipy.special.expit(table @ beta)
-        weights = chance * (1 - chance)
-        root = np.sqrt(weights)[:, None] * table
-        q, _ = np.linalg.qr(root)
-        leverage = (q**2).sum(axis=1)
-        score = table.T @ (outcome - chance + leverage * (0.5 - chance))
-        information = root[:, free].T @ root[:, free]
-        step = np.zeros(beta.size)
-        step[free] = np.linalg.lstsq(information, score[free], rcond=None)[0]
-        size = float(np.abs(step).max(initial=0.0))
-        if size < 1e-9:
-            break
-        beta, value = _climb(table, outcome, beta, step * min(1.0, 5.0 / size), value)
-    return value
+    return _firth(table, outcome, free)[1]
 
 
 def wilson(failed: int, runs: int) -> tuple[float, float]:
@@ -204,10 +193,22 @@ def _tested(
         for test, value in zip(tests, statistics, strict=True)
     ]
     rows = zip(tests, statistics, p_values, holm(p_values), strict=True)
-    return [
-        FailureTest(test.name, test.rates, test.df, value, p, p_holm)
-        for test, value, p, p_holm in rows
-    ]
+    return [replace(test, statistic=value, p=p, p_holm=p_holm) for test, value, p, p_holm in rows]
+
+
+def _curve(
+    name: str, runs: Sequence[Run], failed: Floats, sample: Sample
+) -> tuple[tuple[float, float], ...]:
+    parameter = next(p for p in sample.study.parameters if p.name == name)
+    placed = place_on_axis([run.values[name] for run in runs], parameter, [])
+    if placed is None or np.isnan(placed.axis.unit).any() or placed.axis.most < 2:
+        return ()
+    axis, one = placed.axis, np.ones((failed.size, 1))
+    beta, _ = _firth(np.hstack([one, axis.table[:, :2]]), failed, np.arange(3))
+    values = sorted({float(axis.span.value(unit)) for unit in np.linspace(0, 1, _CURVE_POINTS)})
+    columns = axis.columns_at(axis.span.unit(np.array(values)))[:, :2]
+    chance = scipy.special.expit(beta[0] + columns @ beta[1:])
+    return tuple(zip(values, chance.tolist(), strict=True))
 
 
 def _is_full_rank(tables: Sequence[Floats]) -> bool:
@@ -215,6 +216,27 @@ def _is_full_rank(tables: Sequence[Floats]) -> bool:
         return False
     table = np.hstack([np.ones((tables[0].shape[0], 1)), *tables])
     return bool(np.linalg.matrix_rank(table, tol=1e-8) == table.shape[1])
+
+
+def _firth(table: Floats, outcome: Floats, free: Ints) -> tuple[Floats, float]:
+    """Return the coefficients of the largest penalised likelihood, and its logarithm."""
+    beta = np.zeros(table.shape[1])
+    value = _penalised(table, outcome, beta)
+    for _ in range(_STEPS):
+        chance = scipy.special.expit(table @ beta)
+        weights = chance * (1 - chance)
+        root = np.sqrt(weights)[:, None] * table
+        q, _ = np.linalg.qr(root)
+        leverage = (q**2).sum(axis=1)
+        score = table.T @ (outcome - chance + leverage * (0.5 - chance))
+        information = root[:, free].T @ root[:, free]
+        step = np.zeros(beta.size)
+        step[free] = np.linalg.lstsq(information, score[free], rcond=None)[0]
+        size = float(np.abs(step).max(initial=0.0))
+        if size < 1e-9:
+            break
+        beta, value = _climb(table, outcome, beta, step * min(1.0, 5.0 / size), value)
+    return beta, value
 
 
 def _climb(

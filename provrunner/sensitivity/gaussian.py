@@ -35,12 +35,15 @@ class Process:
         variances: of each main effect and pair under the design's measure, with 95 % intervals.
         rest: variance of the surface beyond these, and of what it leaves unexplained.
         curves: mean and covariance of each factor's marginal curve at its levels.
+        surfaces: of each pair, mean and standard deviation of the surface at all pairs of levels,
+            those of the second factor side by side.
     """
 
     press_r2: float
     variances: dict[Term, Estimate]
     rest: float
     curves: tuple[tuple[Floats, Floats], ...]
+    surfaces: dict[Term, tuple[Floats, Floats]]
 
 
 def fit_process(design: Design, y: Floats, least: float) -> Process | None:
@@ -89,6 +92,11 @@ def fit_process(design: Design, y: Floats, least: float) -> Process | None:
         variances={term: part.scaled(scale**2) for term, part in variances.items()},
         rest=rest * scale**2,
         curves=tuple(curves),
+        surfaces={
+            term: (shift + scale * means, scale * np.sqrt(np.maximum(spread, 0.0)))
+            for term in terms[len(factors) :]
+            for means, spread in [surface.pair(term)]
+        },
     )
 
 
@@ -165,6 +173,13 @@ class _Surface:
         rows = self._rows([correlations(levels, own, length)], (position,))
         prior = self.amplitude * self._outer((position,)) * correlations(levels, levels, length)
         return rows @ self.weights, prior - rows @ self.inverse @ rows.T
+
+    def pair(self, term: Term) -> tuple[Floats, Floats]:
+        """Return the mean and variance of the surface at the levels of two factors."""
+        places = [(self.levels[i], self.points[i], self.lengths[i]) for i in term]
+        rows = self._rows([correlations(*place) for place in places], term)
+        prior = self.amplitude * self._outer(term)
+        return rows @ self.weights, prior - ((rows @ self.inverse) * rows).sum(axis=1)
 
     def _rows(self, tables: Sequence[Floats], term: Term) -> Floats:
         """Return the covariance of a component's nodes with the runs, other factors averaged."""

@@ -75,6 +75,7 @@ def _failures(model: FailureModel | None) -> Json | None:
             "p_holm": test.p_holm,
             "significant": None if test.p_holm is None else test.p_holm < 0.05,
             "rates": [asdict(rate) for rate in test.rates],
+            "curve": [{"value": value, "rate": rate} for value, rate in test.curve],
         }
         for test in model.tests
     ]

@@ -92,12 +92,28 @@ def test_shares_that_are_not_known_well_enough_stand_out(analysed):
 
 
 def test_failure_rates_have_wilsons_intervals_and_their_counts(analysed):
-    rows = {row["level"]: row for row in rows_of(failure_rate(analysed, LR), 0)}
+    rows = {row["level"]: row for row in rows_of(failure_rate(analysed, LR), 1)}
     assert [row["text"] for row in rows.values()] == ["0/6", "0/6", "0/6", "0/6", "6/6"]
     assert rows["0.1"]["low"] == pytest.approx(0.6097, abs=1e-4)
     assert words(failure_rate(analysed, LR), "text") == f"How often runs fail depends on {LR}"
     assert "n = 30 ended runs" in words(failure_rate(analysed, LR), "subtitle")
     assert failure_rate(analysed, "no such name") is None
+
+
+def test_failures_of_a_number_have_a_logistic_curve_on_its_own_scale(analysed):
+    chart = failure_rate(analysed, LR)
+    curve, points = rows_of(chart, 0), rows_of(chart, 1)
+    assert chart.to_dict()["layer"][0]["encoding"]["x"]["scale"]["type"] == "log"
+    assert [row["x"] for row in points] == pytest.approx([0.001, 0.003, 0.01, 0.03, 0.1])
+    chances = [row["rate"] for row in curve]
+    assert chances[0] < 0.1 < 0.9 < chances[-1]
+    assert "logistic regression" in words(chart, "subtitle")
+    bare = {**next(row for row in analysed["failure_rates"]["parameters"] if row["name"] == LR)}
+    bare["curve"] = []
+    plain = failure_rate(
+        {**analysed, "failure_rates": {**analysed["failure_rates"], "parameters": [bare]}}, LR
+    )
+    assert plain.to_dict()["layer"][0]["encoding"]["x"]["type"] == "nominal"
 
 
 def test_the_front_of_quality_and_cost_is_the_analysis_own(analysed, lossy_runs):

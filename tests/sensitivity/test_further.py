@@ -39,8 +39,15 @@ def test_a_value_that_always_fails_is_found_though_its_odds_are_infinite():
     lr = next(row for row in found["parameters"] if row["name"] == "lr")
     assert lr["significant"]
     assert [rate["rate"] for rate in lr["rates"]] == [0.0, 0.0, 1.0]
+    curve = {point["value"]: point["rate"] for point in lr["curve"]}
+    assert list(curve) == sorted(curve)
+    assert (min(curve), max(curve)) == (0.001, 0.1)
+    assert curve[0.001] < 0.1
+    assert curve[0.01] < 0.1
+    assert curve[0.1] > 0.9
     width = next(row for row in found["parameters"] if row["name"] == "width")
     assert width["significant"] is False
+    assert width["curve"] == []
     assert found["text"] == (
         "8 of 24 ended runs failed or gave no objective; how often depends on lr."
     )

@@ -255,6 +255,24 @@ def test_a_gaussian_process_takes_over_where_it_predicts_better():
     assert found["x0"] == pytest.approx(main / total, abs=0.04)
     assert found["x1"] == pytest.approx(main / total, abs=0.04)
     assert found["x0 × x1"] == pytest.approx(1 - 2 * main / total, abs=0.06)
+    _check_surface(document, lambda a, b: np.exp(-30 * ((a - 0.5) ** 2 + (b - 0.5) ** 2)), 0.15)
+
+
+def _check_surface(document, truth, limit):
+    cells = [row for row in document["interactions"] if (row["a"], row["b"]) == ("x0", "x1")]
+    assert len(cells) == 11**2
+    for cell in cells:
+        assert cell["surface"] == pytest.approx(truth(cell["level_a"], cell["level_b"]), abs=limit)
+
+
+def test_the_fitted_surface_of_a_pair_averages_all_others():
+    unit = _unit(120, 3)
+    noise = 0.05 * np.random.default_rng(2).normal(size=120)
+    document = random_study(unit, 2 * unit[:, 0] * unit[:, 1] + unit[:, 2] + noise)
+    assert document["method"] == "linear_model"
+    assert document["components"][3]["component"] == "x0 × x1"
+    _check_surface(document, lambda a, b: 2 * a * b + 0.5, 0.1)
+    assert 0 < max(row["half_width"] for row in document["interactions"]) < 0.2
 
 
 def test_the_same_points_give_the_same_bytes_in_any_order():
