@@ -136,8 +136,8 @@ def _cost(sample: Sample) -> Json | None:
             {**_trial(trial), "objective": means[0], "duration_s": means[1]}
             for trial, means in rows
         ],
-        "text": f"How long a run takes {depends}; {len(rows)} of {len(sample.trials)} trials are "
-        "beaten by no other in both objective and time.",
+        "text": f"How long a run takes {depends}; {len(rows)} of {len(sample.trials)} trials "
+        f"{'is' if len(rows) == 1 else 'are'} beaten by no other in both objective and time.",
     }
 
 
