@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from provrunner.graph.build_run import add_agent
-from provrunner.graph.context import Context
+from provrunner.graph.context import Context, microseconds
 from provrunner.graph.records import RunRecord
 from provrunner.ids import canonical_json, digest, qualified_id
 
@@ -34,6 +34,7 @@ def add_import(context: Context) -> None:
         qualified_id("import", context.plan.sweep_id),
         "pr:Import",
         f"import from {imported.tool}",
+        start=microseconds(context.plan.created),
         attributes={"runs": len(context.plan.points), "leftOut": len(imported.skipped)},
     )
     statements.relate("used", activity, context.store, "store")

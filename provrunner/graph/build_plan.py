@@ -17,6 +17,7 @@ SEED = "seed"
 def add_plan(context: Context) -> None:
     """State the sweep, its configuration, its hyperparameters and what all runs share."""
     _add_sweep_config(context)
+    _add_extensions(context)
     _add_sweep(context)
     for axis in context.plan.hyperparameters:
         id = context.statements.add(  # noqa: A001
@@ -28,6 +29,8 @@ def add_plan(context: Context) -> None:
                 "name": axis.name,
                 "level": [_level(level) for level in axis.levels],
                 "scale": axis.scale,
+                "low": axis.low,
+                "high": axis.high,
                 "default": axis.default,
                 "grammar": axis.grammar or None,
             },
@@ -102,6 +105,27 @@ def _add_sweep_config(context: Context) -> None:
             "command": canonical_json(list(plan.command)) if plan.command else None,
         },
     )
+
+
+def _add_extensions(context: Context) -> None:
+    """State what was asked for after the sweep had begun; only what it added derives from it."""
+    extensions = context.plan.extensions
+    firsts = [*(extension.first for extension in extensions), len(context.plan.points)]
+    for number, (extension, end) in enumerate(zip(extensions, firsts[1:], strict=True)):
+        asked = context.statements.add(
+            "entity",
+            qualified_id("extension", context.plan.sweep_id, number),
+            ("pr:Extension", "prov:Plan"),
+            " ".join(extension.command) or f"extension {number}",
+            attributes={
+                "command": canonical_json(list(extension.command)) if extension.command else None,
+                "saidAt": extension.created,
+                "firstRun": extension.first,
+                "runs": end - extension.first,
+            },
+        )
+        context.statements.relate("was_derived_from", asked, context.sweep_config)
+        context.extensions.update(dict.fromkeys(range(extension.first, end), asked))
 
 
 def _add_sweep(context: Context) -> None:

@@ -86,6 +86,9 @@ def _add_config(context: Context, record: RunRecord) -> str:
         attributes={"sha256": sha256},
     )
     context.statements.relate("was_derived_from", config, context.sweep_config)
+    if record.number in context.extensions:
+        extension = context.extensions[record.number]
+        context.statements.relate("was_derived_from", config, extension, "extension")
     context.use(record, config, "config")
     swept = _swept(context, record)
     for name in sorted(swept):

@@ -12,7 +12,7 @@ from provrunner.graph.statements import Statements
 from provrunner.ids import qualified_id
 from provrunner.plan import GRANULARITIES, Plan, Point
 
-__all__ = ["ENDED", "GRANULARITIES", "Context", "Span"]
+__all__ = ["ENDED", "GRANULARITIES", "Context", "Span", "microseconds"]
 
 ENDED = frozenset({"finished", "failed", "diverged", "pruned", "interrupted"})
 """The statuses of a run that saw its own end."""
@@ -67,6 +67,7 @@ class Context:
         objectives: id of the metric entity that a run is judged by, by run number.
         results: ids of the runs' results.
         shared: names of the settings that all runs have with one value.
+        extensions: ids of what added a run to the sweep later, by run number.
         splits: ids of a run's data, by run number and split name.
         steps: ids of the steps of the plan, by name.
         store: id of the store that the sweep was made from; None for one that ran here.
@@ -83,6 +84,7 @@ class Context:
     objectives: dict[int, str] = field(default_factory=dict)
     results: list[str] = field(default_factory=list)
     shared: frozenset[str] = frozenset()
+    extensions: dict[int, str] = field(default_factory=dict)
     splits: dict[int, dict[str, str]] = field(default_factory=dict)
     steps: dict[str, str] = field(default_factory=dict)
 
@@ -112,7 +114,7 @@ class Context:
         rows = [record.row for record in self.records]
         begun = [record.begun for record in self.records]
         # what was imported had begun before anybody planned its import
-        planned = None if self.plan.imported else _microseconds(self.plan.created)
+        planned = None if self.plan.imported else microseconds(self.plan.created)
         start = _earliest([planned, *begun])
         ends = [row["end"] for row in rows]
         whole = len(rows) >= len(self.plan.points) and all(end is not None for end in ends)
@@ -153,7 +155,8 @@ def _earliest(times: Iterable[int | None]) -> int | None:
     return min((time for time in times if time is not None), default=None)
 
 
-def _microseconds(text: str) -> int | None:
+def microseconds(text: str) -> int | None:
+    """Read ISO 8601 as microseconds since 1970 UTC; None where it is none."""
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:

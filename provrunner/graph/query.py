@@ -149,7 +149,7 @@ def _paths_to(graph: Graph, found: Graph, to: str, direction: str) -> Graph:
     if not wanted:
         reached = sorted(set().union(*types.values()))
         known = {name for row in graph.nodes.select(_TYPED).to_pylist() for name in _types(row)}
-        hint = nearest(_plain_type(to), known)
+        hint = "" if _plain_type(to) in known else nearest(_plain_type(to), known)
         some = hint or f"; it leads to {', '.join(reached)}"
         raise GraphError(f"no path leads to a {to!r}{some}")
     back = "down" if direction == "up" else "up"

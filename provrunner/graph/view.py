@@ -18,6 +18,7 @@ __all__ = ["build_view"]
 _COLUMNS: Mapping[str, int] = {
     **dict.fromkeys(("prov:Person", "prov:SoftwareAgent", "pr:SweepConfig", "pr:Commit"), 0),
     **dict.fromkeys(("pr:Patch", "pr:SourceFile", "pr:Dataset", "pr:Hyperparameter"), 0),
+    "pr:Extension": 0,
     **dict.fromkeys(("pr:Sweep", "pr:SourceCode", "pr:Environment", "pr:Hardware", "pr:Step"), 1),
     **dict.fromkeys(("pr:Setting", "pr:Preparation", "pr:Split", "pr:Transform"), 1),
     **dict.fromkeys(("pr:OriginalRun", "pr:Import", "pr:StoredRun"), 1),

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import timedelta
 from types import ModuleType
 from typing import Any
@@ -11,7 +12,7 @@ import pytest
 
 from provrunner.graph import Graph, build_graph, check_graph
 from provrunner.ids import digest
-from provrunner.plan import Plan
+from provrunner.plan import Extension, Plan
 from provrunner.schema import TABLES
 
 Tables = dict[str, pa.Table]
@@ -44,6 +45,33 @@ def test_graph_of_every_granularity_is_valid(
     effects = small.make_effects()
     graph = build_graph(tables, plan, sensitivity=effects, granularity=granularity)
     assert check_graph(graph) == []
+
+
+def test_what_was_added_later_is_the_origin_of_the_runs_that_it_added_alone(
+    plan: Plan, tables: Tables
+) -> None:
+    added = tuple(
+        Extension(f"2026-01-02T0{hour}:00:00Z", ("provrunner", "resume"), first)
+        for hour, first in ((4, 4), (5, 7))
+    )
+    low, _ = plan.hyperparameters
+    ranged = replace(low, levels=(), low=0.001, high=0.5)
+    graph = build_graph(tables, replace(plan, extensions=added, hyperparameters=(ranged,)))
+    assert check_graph(graph) == []
+    asked = {node["attributes"]["pr:firstRun"]: node for node in nodes(graph, "pr:Extension")}
+    assert {first: node["attributes"]["pr:runs"] for first, node in asked.items()} == {4: 3, 7: 1}
+    came = {
+        first: graph.lineage(node["id"], "down", to="run").nodes["run"].drop_null().unique()
+        for first, node in asked.items()
+    }
+    assert {first: sorted(runs.to_pylist()) for first, runs in came.items()} == {
+        4: [4, 5, 6], 7: [7],
+    }  # fmt: skip
+    of_first = graph.lineage(run_id(graph, 0), "up").nodes["type"].to_pylist()
+    assert "pr:SweepConfig" in of_first
+    assert "pr:Extension" not in of_first
+    (axis,) = (node["attributes"] for node in nodes(graph, "pr:Hyperparameter"))
+    assert (axis["pr:low"], axis["pr:high"]) == (0.001, 0.5)
 
 
 def test_unknown_granularity_is_refused(plan: Plan, tables: Tables) -> None:

@@ -14,7 +14,7 @@ from support.written import Written
 from provrunner.cli import main
 from provrunner.errors import GraphError, LogError
 from provrunner.ids import file_digest
-from provrunner.report import FORMATS, export_graph, open_sweep
+from provrunner.report import FORMATS, export_graph, import_runs, open_sweep
 from provrunner.schema import RunStatus
 
 VALIDATE = Path(__file__).parents[1] / "support" / "validate_crate.py"
@@ -92,8 +92,35 @@ def test_crate_of_a_sweep_has_all_that_the_profiles_require(crate: Path) -> None
     assert [one["name"] for one in of_type(entities, "Person")] == ["ada"]
 
 
-def test_every_reference_of_a_crate_is_to_an_entity_in_it(crate: Path) -> None:
-    entities = read(crate)
+@pytest.fixture(scope="module")
+def imported(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The crate of runs that a table told of, without times, people or configurations."""
+    place = tmp_path_factory.mktemp("imported")
+    rows = [f"{rate},{seed},{rate + seed}\n" for rate in (0.1, 0.2) for seed in (0, 1)]
+    (place / "runs.csv").write_text("lr,seed,loss\n" + "".join(rows))
+    sweep = import_runs(place / "runs.csv", "loss", to=place / "sweep")
+    sweep.write()
+    (path,) = export_graph(sweep, "ro-crate")
+    return path
+
+
+def test_crate_of_imported_runs_claims_no_more_than_is_known(imported: Path) -> None:
+    entities = read(imported)
+    check_required(entities)
+    assert len(of_type(entities, "ControlAction")) == 4
+    assert entities[entities["plan.json"]["programmingLanguage"]["@id"]]["name"] == "JSON"
+    engine = next(one["instrument"]["@id"] for one in of_type(entities, "OrganizeAction"))
+    assert entities[engine]["name"] == "unknown"
+    assert entities["./"]["description"].startswith("import from table by provrunner: 4 runs")
+    values = {one["value"] for one in of_type(entities, "PropertyValue") if one["name"] == "lr"}
+    assert values == {0.1, 0.2}
+
+
+@pytest.mark.parametrize("made", ["crate", "imported"])
+def test_every_reference_of_a_crate_is_to_an_entity_in_it(
+    made: str, request: pytest.FixtureRequest
+) -> None:
+    entities = read(request.getfixturevalue(made))
     statuses = "http://schema.org/"
     named = {
         id_

@@ -11,12 +11,11 @@ from provrunner.graph.export.crate_facts import Facts, Node, refs
 from provrunner.graph.terms import local_name
 from provrunner.ids import canonical_json, digest
 
-__all__ = ["ENGINE", "STEP", "TOOL", "WORKFLOW", "add_actions"]
+__all__ = ["STEP", "TOOL", "WORKFLOW", "add_actions"]
 
 WORKFLOW = "plan.json"
 TOOL = "#training"
 STEP = "#step-run"
-ENGINE = "https://w3id.org/provrunner"
 
 _ORCHESTRATION = "#orchestration"
 _STATUS = "http://schema.org/{}ActionStatus"
@@ -28,12 +27,13 @@ _TYPES = ((bool, "Boolean"), (int, "Integer"), (float, "Float"))
 _Given = Mapping[int | None, Sequence[str]]
 
 
-def add_actions(facts: Facts, results: Sequence[str]) -> list[str]:
+def add_actions(facts: Facts, results: Sequence[str], engine: str) -> list[str]:
     """Add the actions of a sweep, of each run, and of the engine that set them off.
 
     Args:
         facts: the graph, and the crate's entities so far.
         results: ids of the files that the sweep as a whole made.
+        engine: id of what set the runs off.
 
     Returns:
         The ids of the actions that the crate is about: the sweep's, then the runs'.
@@ -55,7 +55,7 @@ def add_actions(facts: Facts, results: Sequence[str]) -> list[str]:
         made=results,
         status=_overall([str(run.attributes.get("pr:status")) for run in runs]),
     )
-    _add_orchestration(facts, action, runs)
+    _add_orchestration(facts, action, runs, engine)
     return [action, *done]
 
 
@@ -178,7 +178,7 @@ def _overall(statuses: Sequence[str]) -> str | None:
     return "Completed" if _WELL.issuperset(statuses) else "Failed"
 
 
-def _add_orchestration(facts: Facts, action: str, runs: Sequence[Node]) -> None:
+def _add_orchestration(facts: Facts, action: str, runs: Sequence[Node], engine: str) -> None:
     """State that the engine set off each run as the workflow's one step."""
     controls = [
         facts.add(
@@ -194,7 +194,7 @@ def _add_orchestration(facts: Facts, action: str, runs: Sequence[Node]) -> None:
         _ORCHESTRATION,
         "OrganizeAction",
         name="orchestration of the sweep",
-        instrument=refs([ENGINE]),
+        instrument=refs([engine]),
         object=refs(controls),
         result=refs([action]),
         agent=refs(facts.people),

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from urllib.parse import quote
 
 from provrunner.errors import GraphError
-from provrunner.graph.export.crate_actions import ENGINE, STEP, TOOL, WORKFLOW, add_actions
+from provrunner.graph.export.crate_actions import STEP, TOOL, WORKFLOW, add_actions
 from provrunner.graph.export.crate_facts import Entity, Facts, refs
 from provrunner.graph.query import Graph
 
@@ -27,7 +27,8 @@ _PROFILES = {
     "https://w3id.org/ro/wfrun/provenance/0.5": ("Provenance Run Crate", "0.5"),
     "https://w3id.org/workflowhub/workflow-ro-crate/1.0": ("Workflow RO-Crate", "1.0"),
 }
-_LANGUAGE = "#hydra"
+_ENGINE = "https://w3id.org/provrunner"
+_UNKNOWN_ENGINE = "#engine"
 _LICENSE = "#license"
 _UNKNOWN_LICENSE = "No license was given: ask the author before you use this."
 _IN_PATHS = "/=+,@!$&'();~"
@@ -83,10 +84,10 @@ def build_crate(
     if not facts.nodes("pr:Run"):
         raise GraphError("no run of this sweep has begun: a crate is of what was executed")
     _add_root(facts, files, license_)
-    _add_workflow(facts)
+    _add_workflow(facts, _add_language(facts, files))
     _add_files(facts, files)
     made = [id_ for id_ in by_run.get(None, ()) if id_ != WORKFLOW]
-    facts.entities["./"]["mentions"] = refs(add_actions(facts, made))
+    facts.entities["./"]["mentions"] = refs(add_actions(facts, made, _add_engine(facts)))
     inputs = [id_ for id_, one in facts.entities.items() if one["@type"] == "FormalParameter"]
     for tool in (WORKFLOW, TOOL):
         facts.entities[tool]["input"] = refs(inputs)
@@ -96,8 +97,12 @@ def build_crate(
 def _add_root(facts: Facts, files: Sequence[CrateFile], license_: str | None) -> None:
     config = facts.nodes("pr:SweepConfig")[0]
     runs = facts.nodes("pr:Run")
-    last = max((run.end or run.start or "" for run in runs), default="")
+    imports = facts.nodes("pr:Import")
+    last = max(one.end or one.start or "" for one in (*runs, *imports))
     about = f"{len(runs)} runs" if len(runs) > 1 else runs[0].label
+    made = (
+        f"{imports[0].label} by provrunner" if imports else "A hyperparameter sweep of provrunner"
+    )
     facts.add(
         METADATA,
         "CreativeWork",
@@ -108,8 +113,8 @@ def _add_root(facts: Facts, files: Sequence[CrateFile], license_: str | None) ->
         "./",
         "Dataset",
         name=f"{config.label}: {about}",
-        description=f"A hyperparameter sweep of provrunner: {about}, with logs and provenance.",
-        datePublished=last or config.attributes.get("pr:created"),
+        description=f"{made}: {about}, with logs and provenance.",
+        datePublished=last,
         license=refs([_add_license(facts, license_)]),
         author=refs(facts.people),
         conformsTo=refs(_PROFILES),
@@ -126,8 +131,8 @@ def _add_license(facts: Facts, license_: str | None) -> str:
     return facts.add(iri, "CreativeWork", name=text, description=text)
 
 
-def _add_workflow(facts: Facts) -> None:
-    """Add the sweep's plan as the workflow, its one step, the tool that this runs, the engine."""
+def _add_workflow(facts: Facts, language: str) -> None:
+    """Add the sweep's plan as the workflow, its one step, and the tool that this runs."""
     config = facts.nodes("pr:SweepConfig")[0]
     types = ["File", "SoftwareSourceCode", "ComputationalWorkflow", "HowTo"]
     facts.add(
@@ -135,12 +140,11 @@ def _add_workflow(facts: Facts) -> None:
         types,
         name=config.label,
         description="The sweep as declared: its hyperparameters, their values and its runs.",
-        programmingLanguage={"@id": _LANGUAGE},
+        programmingLanguage={"@id": language},
         version=config.attributes.get("pr:configSha256", "")[:16],
         hasPart={"@id": TOOL},
         step={"@id": STEP},
     )
-    facts.add(_LANGUAGE, "ComputerLanguage", name="Hydra", url="https://hydra.cc")
     facts.add(
         STEP,
         "HowToStep",
@@ -160,18 +164,34 @@ def _add_workflow(facts: Facts) -> None:
         version=told.get("pr:gitCommit") or "unknown",
         url=told.get("pr:gitRemote"),
     )
-    _add_engine(facts)
 
 
-def _add_engine(facts: Facts) -> None:
+def _add_language(facts: Facts, files: Sequence[CrateFile]) -> str:
+    """Add what the plan is written in: Hydra's grammar, unless the runs have no configuration."""
+    if any(file.path.endswith("/config.yaml") for file in files):
+        return facts.add("#hydra", "ComputerLanguage", name="Hydra", url="https://hydra.cc")
+    return facts.add("#json", "ComputerLanguage", name="JSON", url="https://www.json.org")
+
+
+def _add_engine(facts: Facts) -> str:
+    """Add what set the runs off; of imported ones nobody knows."""
+    imports = facts.nodes("pr:Import")
+    if imports:
+        return facts.add(
+            _UNKNOWN_ENGINE,
+            "SoftwareApplication",
+            name="unknown",
+            description=f"What set these runs off was not recorded: {imports[0].label}.",
+            softwareVersion="unknown",
+        )
     software = [one.attributes for one in facts.nodes("prov:SoftwareAgent")]
     own = [one for one in software if one.get("pr:name") == "provrunner"]
     version = own[0].get("pr:version") if own else None
-    facts.add(
-        ENGINE,
+    return facts.add(
+        _ENGINE,
         "SoftwareApplication",
         name="provrunner",
-        url=ENGINE,
+        url=_ENGINE,
         softwareVersion=version or "unknown",
     )
 
