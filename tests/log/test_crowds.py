@@ -111,3 +111,15 @@ def test_no_check_is_an_assertion_and_no_file_is_locked(module):
         for name in node.names
     }
     assert not imported & {"fcntl", "flock", "lockf", "msvcrt"}
+
+
+def test_nothing_serves_over_a_network():
+    """The report is a file: there is no port, host header or request that a page could abuse."""
+    servers = {"http", "http.server", "socketserver", "wsgiref", "xmlrpc.server"}
+    listening = {"create_server", "start_server", "bind"}
+    for module in SOURCES:
+        for node in ast.walk(ast.parse(module.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Import | ast.ImportFrom):
+                names = {getattr(node, "module", None), *(alias.name for alias in node.names)}
+                assert not names & servers, module
+            assert getattr(node, "attr", None) not in listening, module

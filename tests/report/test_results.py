@@ -224,6 +224,16 @@ def test_a_sealed_log_that_was_cut_is_read_up_to_the_damage(written, tmp_path):
     assert runs.num_rows == 12
 
 
+def test_a_sweep_behind_links_is_read_and_verified_as_it_is(written, tmp_path):
+    link, copy = tmp_path / "link", tmp_path / "copy"
+    link.symlink_to(written)
+    shutil.copytree(written, copy, copy_function=os.link)
+    for folder in (link, copy):
+        assert open_sweep(folder).runs.equals(open_sweep(written).runs)
+        assert open_sweep(folder).graph().nodes.equals(open_sweep(written).graph().nodes)
+        assert verify_sweep(folder, read_data=True).exit_code == 0
+
+
 def test_a_damaged_seal_costs_one_run_and_names_it(written, tmp_path):
     folder = tmp_path / "copy"
     shutil.copytree(written, folder)

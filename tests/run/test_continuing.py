@@ -80,6 +80,23 @@ def test_what_an_attempt_that_began_anew_threw_away_is_not_gone_on_from(folder):
     assert find_continuation(folder, CONFIG).checkpoint == later
 
 
+class Calling:
+    """Calls something when it is unpickled, as any object may."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return type(self.path).touch, (self.path,)
+
+
+def test_a_checkpoint_that_would_call_something_is_not_unpickled(folder, tmp_path):
+    good = save(folder, 0)
+    left_behind(folder, good, save(folder, 1, more=Calling(tmp_path / "called")))
+    assert find_continuation(folder, CONFIG).checkpoint == good
+    assert not (tmp_path / "called").exists()
+
+
 @pytest.mark.parametrize(
     "spoil",
     ["other bytes", "gone", "deleted", "midst of an epoch", "no random state", "nothing left"],
