@@ -106,6 +106,24 @@ def test_an_mlflow_experiment_is_read_from_its_database_and_its_folder(stores, n
     assert len(document["over_time"]["epochs"]) == 3
 
 
+@pytest.mark.filterwarnings("ignore")
+def test_mlflow_runs_made_here_are_read_as_they_were_logged(tmp_path):
+    mlflow = pytest.importorskip("mlflow", minversion="3.1")
+    mlflow.set_tracking_uri(f"sqlite:///{tmp_path}/own.db")
+    mlflow.set_experiment("own")
+    with mlflow.start_run(run_name="good"):
+        mlflow.log_params({"lr": 0.1, "name": "x"})
+        for step, value in enumerate((3.0, math.nan, 1.5)):
+            mlflow.log_metric("loss", value, step=step)
+    mlflow.start_run(run_name="bad")
+    mlflow.end_run("FAILED")
+    first, second = read_store(tmp_path / "own.db").runs
+    assert first.parameters == {"lr": 0.1, "name": "x"}
+    assert str(list(first.metrics["loss"].values)) == "[3.0, nan, 1.5]"
+    assert (first.facts["name"], second.facts["name"]) == ("good", "bad")
+    assert (first.status, second.status) == ("FINISHED", "FAILED")
+
+
 def test_wandbs_offline_runs_are_read_without_wandb(stores):
     store = read_store(stores / "wandb")
     assert (store.tool, store.name, len(store.runs)) == ("wandb", "tune", 18)
