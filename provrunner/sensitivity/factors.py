@@ -10,7 +10,7 @@ import numpy as np
 
 from provrunner.sensitivity.axes import Axis, place_on_axis
 from provrunner.sensitivity.basis import Floats, Ints, confounded, contrasts
-from provrunner.sensitivity.levels import level_key, level_lookup, match_level, order_levels
+from provrunner.sensitivity.levels import level_key, level_lookup, match_level, order_named
 from provrunner.sensitivity.numbers import format_level
 from provrunner.sensitivity.study import Parameter
 from provrunner.sensitivity.trials import Run, levels_of
@@ -145,14 +145,14 @@ def merge_aliased(factors: Sequence[Factor]) -> tuple[Factor, ...]:
 
 def _factor(runs: Sequence[Run], parameter: Parameter) -> Factor:
     names, known = levels_of(runs, parameter.name)
-    levels = order_levels(known.values(), parameter.levels)
-    position = {level_key(level): i for i, level in enumerate(levels)}
+    named = order_named(known, parameter.levels)
+    position = {name: i for i, name in enumerate(named)}
     default = match_level(parameter.default, level_lookup(parameter.levels))
     return Factor(
         name=parameter.name,
         parameters=(parameter.name,),
         scale=parameter.scale,
-        levels=levels,
+        levels=tuple(named.values()),
         codes=np.array([position[name] for name in names], dtype=np.intp),
         default=position.get(level_key(default)),
         default_value=default,

@@ -8,7 +8,7 @@ from typing import Any
 
 from provrunner.ids import canonical_json
 
-__all__ = ["level_key", "level_lookup", "match_level", "order_levels"]
+__all__ = ["level_key", "level_lookup", "match_level", "order_named"]
 
 
 def level_key(value: object) -> str:
@@ -62,21 +62,23 @@ def match_level(value: object, lookup: Mapping[str, Any]) -> Any:
         return value
 
 
-def order_levels(values: Iterable[Any], declared: Sequence[Any]) -> tuple[Any, ...]:
-    """Return the distinct values: declared ones in their order, then others by type and size.
+def order_named(seen: Mapping[str, Any], declared: Sequence[Any]) -> dict[str, Any]:
+    """Return levels by name: declared ones in their order, then others by type and size.
+
+    Args:
+        seen: levels by the name that `level_key` gives them; to name each anew takes long.
+        declared: levels, some of which were seen.
 
     Example:
-        >>> order_levels([3, 1, 2, 1], declared=(2, 1))
-        (2, 1, 3)
+        >>> list(order_named({level_key(level): level for level in (3, 1, 2)}, (2, 1)).values())
+        [2, 1, 3]
     """
-    seen = {level_key(value): value for value in values}
-    known = [level for level in declared if level_key(level) in seen]
-    names = {level_key(level) for level in known}
-    others = [value for key, value in seen.items() if key not in names]
-    return (*known, *sorted(others, key=_order))
+    known = {key: level for level in declared if (key := level_key(level)) in seen}
+    others = sorted((item for item in seen.items() if item[0] not in known), key=_order)
+    return {**known, **dict(others)}
 
 
-def _order(value: object) -> tuple[str, float, str]:
-    key = level_key(value)
+def _order(item: tuple[str, Any]) -> tuple[str, float, str]:
+    key, value = item
     number = float(value) if isinstance(value, int | float) else 0.0
     return key.partition(":")[0], number, key

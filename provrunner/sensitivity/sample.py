@@ -14,7 +14,7 @@ from provrunner.sensitivity.adaptivity import is_adaptive, is_declared_adaptive
 from provrunner.sensitivity.basis import Floats, Ints
 from provrunner.sensitivity.design import Design, build_design, find_kind, number_trials
 from provrunner.sensitivity.factors import Factor, build_factors, merge_aliased, place_factors
-from provrunner.sensitivity.levels import level_key, order_levels
+from provrunner.sensitivity.levels import level_key, order_named
 from provrunner.sensitivity.numbers import format_level
 from provrunner.sensitivity.study import Parameter, Study
 from provrunner.sensitivity.trials import (
@@ -190,14 +190,14 @@ def _dropped(
     found = []
     for factor, parameter in zip(factors, parameters, strict=True):
         name = parameter.name
-        used = {level_key(level) for level in factor.levels}
-        planned = order_levels(levels_of(runs, name)[1].values(), parameter.levels)
+        used = () if name in drawn else {level_key(level) for level in factor.levels}
+        planned = {} if name in drawn else order_named(levels_of(runs, name)[1], parameter.levels)
         found += [
             Dropped(
                 f"{name}={format_level(level)}", "no run with it finished with a finite objective"
             )
-            for level in planned
-            if level_key(level) not in used and name not in drawn
+            for key, level in planned.items()
+            if key not in used
         ]
         if factor.df == 0:
             found.append(
