@@ -1,9 +1,10 @@
-"""By which Hydra finds provrunner's sweeper, launcher and configuration."""
+"""By which Hydra finds provrunner's sweeper, launchers and configuration."""
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hydra.core.config_search_path import ConfigSearchPath
 from hydra.core.config_store import ConfigStore
@@ -14,7 +15,17 @@ from hydra.plugins.sweeper import Sweeper
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
 
-__all__ = ["ProvrunnerLauncher", "ProvrunnerSearchPath", "ProvrunnerSweeper"]
+if TYPE_CHECKING:
+    from provrunner.run.engines import Engine, Share
+
+__all__ = [
+    "JoblibLauncher",
+    "ProvrunnerLauncher",
+    "ProvrunnerSearchPath",
+    "ProvrunnerSweeper",
+    "RayLauncher",
+    "SubmititLauncher",
+]
 
 
 class ProvrunnerSearchPath(SearchPathPlugin):
@@ -53,22 +64,73 @@ class ProvrunnerSweeper(_Plugin, Sweeper):
         return run_plan(self.hydra_context, self.task_function, self.config, arguments)
 
 
-class ProvrunnerLauncher(_Plugin, Launcher):
-    """Run each job in a process of its own, several at once."""
-
-    def __init__(self, n_jobs: int | None = None) -> None:
-        self.n_jobs = n_jobs
+class _EngineLauncher(_Plugin, Launcher):
+    """Hand the jobs to an engine of provrunner."""
 
     def launch(
         self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int
     ) -> Sequence[JobReturn]:
         """Run the jobs and return what each ended with, in their order."""
-        from provrunner.run.launcher import LocalLauncher
+        from provrunner.run.launcher import launch, share_of
 
-        launcher = LocalLauncher(
-            self.hydra_context, self.task_function, self.config, n_jobs=self.n_jobs
-        )
-        return launcher.launch(job_overrides, initial_job_idx)
+        share = share_of(self.hydra_context, self.task_function, self.config)
+        return launch(self.make_engine(share), share, job_overrides, initial_job_idx)
+
+    @abstractmethod
+    def make_engine(self, share: Share) -> Engine:
+        """Make what carries the jobs out."""
+
+
+class ProvrunnerLauncher(_EngineLauncher):
+    """Run each job in a process of its own on this machine, several at once."""
+
+    def __init__(self, n_jobs: int | None = None) -> None:
+        self.n_jobs = n_jobs
+
+    def make_engine(self, share: Share) -> Engine:
+        """Make the local engine."""
+        from provrunner.run.engines.processes import Processes
+
+        return Processes(share, n_jobs=self.n_jobs)
+
+
+class JoblibLauncher(_EngineLauncher):
+    """Run jobs in joblib's workers on this machine, which stay for the next job."""
+
+    def __init__(self, n_jobs: int | None = None) -> None:
+        self.n_jobs = n_jobs
+
+    def make_engine(self, share: Share) -> Engine:
+        """Make joblib's engine."""
+        from provrunner.run.engines.joblib_workers import JoblibWorkers
+
+        return JoblibWorkers(share, n_jobs=self.n_jobs)
+
+
+class RayLauncher(_EngineLauncher):
+    """Run jobs as tasks of a Ray cluster."""
+
+    def __init__(self, **options: Any) -> None:
+        self.options = options
+
+    def make_engine(self, share: Share) -> Engine:
+        """Make Ray's engine."""
+        from provrunner.run.engines.ray_tasks import RayTasks
+
+        return RayTasks(share, **self.options)
+
+
+class SubmititLauncher(_EngineLauncher):
+    """Run each job as one of submitit's: on Slurm, or on this machine."""
+
+    def __init__(self, **options: Any) -> None:
+        self.options = options
+
+    def make_engine(self, share: Share) -> Engine:
+        """Make submitit's engine."""
+        from provrunner.run.engines.submitit_jobs import SubmititJobs
+
+        return SubmititJobs(share, **self.options)
 
 
 for _group, _target, _options in (

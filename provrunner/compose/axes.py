@@ -29,8 +29,8 @@ COMMAND_LINE = "command line"
 _MAX_LEVELS = 100_000
 _SCALES = ("log", "linear", "categorical")
 _NOT_SWEPT = (
-    *("folder", "hydra", "on_error", "output", "provenance", "reason", "run", "sweep", "test"),
-    "yes",
+    *("folder", "hydra", "on_error", "output", "provenance", "reason", "retries", "run"),
+    *("sweep", "test", "yes"),
 )
 
 

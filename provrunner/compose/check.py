@@ -14,6 +14,7 @@ from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBase
 from provrunner.compose.axes import COMMAND_LINE, command_line_axes
 from provrunner.compose.declaration import sweep_source
 from provrunner.compose.expected import admits, describe, is_like
+from provrunner.compose.launchers import check_launcher
 from provrunner.compose.load import compose_config, config_keys, group_options, parse_overrides
 from provrunner.compose.mistakes import explain_interpolation
 from provrunner.compose.origins import source_of
@@ -47,6 +48,8 @@ def check_sweep(cfg: DictConfig, arguments: Sequence[str], plan: Plan) -> None:
     """
     with hydra_resolvable(cfg):
         check_settings(cfg)
+        if "hydra" in cfg:
+            check_launcher(cfg.hydra)
         _check_left_out(cfg, plan)
         _check_overrides(cfg, arguments)
         seen: set[str] = set()

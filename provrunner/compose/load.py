@@ -13,6 +13,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from omegaconf import DictConfig
 
+from provrunner.compose.launchers import register_launchers
 from provrunner.compose.mistakes import COMPOSITION_ERRORS, explain, explain_override
 from provrunner.compose.resolvers import register_resolvers
 from provrunner.errors import ConfigError, nearest
@@ -109,6 +110,7 @@ def extend_search_path(search_path: ConfigSearchPath) -> None:
         if any(element.provider == "main" for element in elements):
             return
         search_path.append(provider="provrunner", path=package)
+    register_launchers()
     own = search_folders()[0]
     if str(own) == package or any(_plain(element.path) == str(own) for element in elements):
         return

@@ -23,6 +23,7 @@ _KINDS: dict[str, tuple[str, tuple[type, ...]]] = {
     "folder": (_TEXT, (str, type(None))),
     "reason": (_TEXT, (str, type(None))),
     "provenance.base_iri": (_TEXT, (str, type(None))),
+    "retries": ("a whole number, 0 or more", (int,)),
     "test": ("true or false", (bool,)),
     "yes": ("true or false", (bool,)),
     "capture.include": ("a list of names", (list,)),
@@ -59,7 +60,7 @@ def check_settings(cfg: DictConfig) -> None:
                 )
     for path, (expected, types) in _KINDS.items():
         value = _value(cfg, path)
-        if not isinstance(value, types):
+        if not isinstance(value, types) or (int in types and not _is_count(value)):
             raise ConfigError(
                 f"{source_of(path, hydra_cfg)}: {path}: expected {expected}, got {value!r}"
             )
@@ -72,6 +73,10 @@ def check_settings(cfg: DictConfig) -> None:
                 f"{', '.join(words)}{near}"
             )
     _check_iri(_value(cfg, "provenance.base_iri"), hydra_cfg)
+
+
+def _is_count(value: Any) -> bool:
+    return not isinstance(value, bool) and int(value) >= 0
 
 
 def _check_iri(iri: str | None, hydra_cfg: DictConfig | None) -> None:

@@ -28,8 +28,8 @@ __all__ = ["NOT_OF_THE_RESULT", "build_plan", "config_digest", "job_overrides"]
 _MAX_RUNS = 1000
 _MAX_SEED = 2**32 - 1
 NOT_OF_THE_RESULT = (
-    *("folder", "hydra", "on_error", "output", "provenance", "reason", "run", "sweep"),
-    "yes",
+    *("folder", "hydra", "on_error", "output", "provenance", "reason", "retries", "run"),
+    *("sweep", "yes"),
 )
 """Nodes of a configuration that change nothing in what a run gives."""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import sys
 import traceback
@@ -12,9 +11,9 @@ from pathlib import Path
 
 import cloudpickle
 
-__all__ = ["Isolation", "run_isolated"]
+from provrunner.run.work import OUTPUT, call_task, name_command, restore_hydra
 
-_OUTPUT = "output.log"
+__all__ = ["Isolation", "run_isolated"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,10 +40,10 @@ class Isolation:
 def run_isolated(isolation: Isolation, result: Connection) -> None:
     """Run one job in this process; send the reason down the pipe where it could not run."""
     isolation.folder.mkdir(parents=True, exist_ok=True)
-    _redirect_output(isolation.folder / _OUTPUT)
+    _redirect_output(isolation.folder / OUTPUT)
     if isolation.gpu is not None:
         os.environ["CUDA_VISIBLE_DEVICES"] = str(isolation.gpu)
-    _name_main_module()
+    name_command()
     try:
         _run_job(isolation)
     except Exception as error:  # noqa: BLE001  whatever it was, the parent is told
@@ -55,26 +54,16 @@ def run_isolated(isolation: Isolation, result: Connection) -> None:
 
 def _run_job(isolation: Isolation) -> None:
     import torch
-    from hydra.core.singleton import Singleton
-    from hydra.core.utils import run_job, setup_globals
     from omegaconf import open_dict
 
     torch.set_num_threads(isolation.threads)
     context, task, config, state = cloudpickle.loads(isolation.payload)
-    setup_globals()
-    Singleton.set_state(state)
+    restore_hydra(state)
     job_config = context.config_loader.load_sweep_config(config, list(isolation.overrides))
     with open_dict(job_config):
         job_config.hydra.job.id = str(isolation.index)
         job_config.hydra.job.num = isolation.index
-    job = run_job(
-        task_function=task,
-        config=job_config,
-        job_dir_key="hydra.sweep.dir",
-        job_subdir_key="hydra.sweep.subdir",
-        hydra_context=context,
-    )
-    _ = job.return_value
+    call_task(context, task, job_config)
 
 
 def _redirect_output(path: Path) -> None:
@@ -84,9 +73,3 @@ def _redirect_output(path: Path) -> None:
         stream.flush()
         os.dup2(descriptor, stream.fileno())
     os.close(descriptor)
-
-
-def _name_main_module() -> None:
-    """Let Lightning find the command that starts further ranks: this package's own."""
-    sys.modules["__main__"].__spec__ = importlib.util.find_spec("provrunner.__main__")
-    del sys.argv[1:]

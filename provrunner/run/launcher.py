@@ -1,32 +1,27 @@
-"""A process for each run, so that no run can take another down with it."""
+"""Jobs handed to an engine, each watched to its end: its log sealed, a dead one begun again."""
 
 from __future__ import annotations
 
-import signal
 import time
 from collections import Counter, deque
 from collections.abc import Sequence
 from dataclasses import dataclass
-from multiprocessing.connection import Connection, wait
-from multiprocessing.context import ForkServerContext, ForkServerProcess
 from pathlib import Path
 
-import cloudpickle
-from hydra.core.singleton import Singleton
-from hydra.core.utils import JobReturn, JobStatus, setup_globals
+from hydra.core.utils import JobReturn, JobStatus
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
 
-from provrunner.compose import available_cores
 from provrunner.log import read_plan, run_folder, run_status, seal_run
+from provrunner.log.liveness import STALE_S
 from provrunner.plan import Plan, Point
-from provrunner.run.isolated import Isolation, run_isolated
+from provrunner.run.engines import Ended, Engine, Job, Share
 from provrunner.run.launching import standing
 from provrunner.run.progress import Progress
 from provrunner.run.signals import Stopped
 from provrunner.schema import LogState, RunStatus
 
-__all__ = ["LocalLauncher"]
+__all__ = ["launch", "share_of"]
 
 _POLL_S = 0.25
 _GRACE_S = 5.0
@@ -35,176 +30,139 @@ _GRACE_S = 5.0
 _RANKS_S = 10.0
 """How long the other ranks of a run that ended may take to end."""
 
+_DEATH_S = 1.2 * STALE_S
+"""How long the log of a run that died on another machine may seem to be written still."""
+
 _ENDED_AS_PLANNED = (RunStatus.FINISHED, RunStatus.PRUNED)
+_BEGUN_AGAIN = (RunStatus.LOST, RunStatus.INTERRUPTED)
+"""How a run stands that its process, its machine or its scheduler put an end to."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Running:
-    index: int
-    point: Point
-    slot: int
-    process: ForkServerProcess
-    result: Connection
+def share_of(context: HydraContext, task: TaskFunction, config: DictConfig) -> Share:
+    """Gather what all jobs of a sweep have in common.
 
-
-class LocalLauncher:
-    """Run jobs on this machine, several at once, each forked from one warm process.
-
-    The warm process has imported torch and Lightning, so that a run starts in a fraction of the
-    time an interpreter needs; it has started no thread and touched no device, so that each run
-    starts clean.
+    Args:
+        context: what composes each job's configuration.
+        task: what a job calls with it.
+        config: the sweep's configuration, with `run.folder` set.
     """
-
-    def __init__(
-        self,
-        hydra_context: HydraContext,
-        task_function: TaskFunction,
-        config: DictConfig,
-        *,
-        n_jobs: int | None = None,
-    ) -> None:
-        """Make ready to launch.
-
-        Args:
-            hydra_context: what composes each job's configuration.
-            task_function: what a job calls with its configuration.
-            config: the sweep's configuration, with `run.folder` set.
-            n_jobs: runs at once; None takes one a GPU where runs use GPUs, else one a core.
-        """
-        setup_globals()
-        self._payload = cloudpickle.dumps(
-            (hydra_context, task_function, config, Singleton.get_state())
-        )
-        self._folder = Path(config.run.folder)
-        self._plan = read_plan(self._folder)
-        self._stop_on_error = config.on_error == "stop"
-        self._gpus = _gpu_count(config)
-        self._jobs = n_jobs or _default_jobs(config, self._gpus)
-        self._running: list[_Running] = []
-
-    def launch(self, job_overrides: Sequence[Sequence[str]], first: int) -> list[JobReturn]:
-        """Run every job and return how each ended; one that was never started is left out.
-
-        Args:
-            job_overrides: the command-line words of each job.
-            first: Hydra's number of the first job.
-
-        Raises:
-            Stopped: a stop signal arrived; the runs under way are sealed as interrupted by then.
-        """
-        waiting = deque(enumerate(job_overrides))
-        slots = deque(range(min(self._jobs, len(job_overrides))))
-        returns: dict[int, JobReturn] = {}
-        context = _warm_context()
-        ended = self._ended_before(job_overrides)
-        with Progress(self._folder, self._plan, n_jobs=len(slots), ended=ended) as progress:
-            try:
-                while waiting or self._running:
-                    while waiting and slots:
-                        index, overrides = waiting.popleft()
-                        job = self._start(context, first + index, overrides, slots.popleft())
-                        progress.start(job.point)
-                    for job in self._wait():
-                        slots.append(job.slot)
-                        status = self._collect(job)
-                        progress.end(job.point, status)
-                        returns[job.index] = _job_return(status)
-                        if self._stop_on_error and status not in _ENDED_AS_PLANNED:
-                            waiting.clear()
-                    progress.update()
-            except Stopped as stop:
-                self._stop_all(stop)
-                raise
-        return [returns[index] for index in sorted(returns)]
-
-    def _ended_before(self, job_overrides: Sequence[Sequence[str]]) -> Counter[RunStatus]:
-        """Count the planned runs that none of the jobs is for, by status."""
-        launched = {_point(self._plan, overrides).run for overrides in job_overrides}
-        others = [point for point in self._plan.points if point.run not in launched]
-        return Counter(standing(run_folder(self._folder, one.run_id)) for one in others)
-
-    def _start(
-        self, context: ForkServerContext, index: int, overrides: Sequence[str], slot: int
-    ) -> _Running:
-        point = _point(self._plan, overrides)
-        parent_end, child_end = context.Pipe(duplex=False)
-        isolation = Isolation(
-            payload=self._payload,
-            overrides=tuple(overrides),
-            index=index,
-            folder=run_folder(self._folder, point.run_id),
-            threads=max(1, available_cores() // self._jobs),
-            gpu=slot % self._gpus if self._gpus and self._jobs > 1 else None,
-        )
-        process = context.Process(target=run_isolated, args=(isolation, child_end))
-        process.start()
-        child_end.close()
-        job = _Running(index, point, slot, process, parent_end)
-        self._running.append(job)
-        return job
-
-    def _wait(self) -> list[_Running]:
-        """Return the jobs that ended since the last call, after at most `_POLL_S`."""
-        sentinels = {job.process.sentinel: job for job in self._running}
-        ended = [sentinels[ready] for ready in wait(list(sentinels), timeout=_POLL_S)]  # type: ignore[index]
-        self._running = [job for job in self._running if job not in ended]
-        return ended
-
-    def _collect(self, job: _Running) -> RunStatus:
-        """Return how a job ended; the log of one that could not seal it is sealed here."""
-        job.process.join()
-        code = job.process.exitcode or 0
-        folder = run_folder(self._folder, job.point.run_id)
-        folder.mkdir(parents=True, exist_ok=True)
-        if code < 0:
-            name = signal.Signals(-code).name
-            _seal(folder, RunStatus.LOST, f"killed by {name}")
-        else:
-            reason = _told(job.result) or f"exited with code {code}; see output.log"
-            _seal(folder, RunStatus.FAILED, reason)
-        job.result.close()
-        job.process.close()
-        return run_status(folder)[0]
-
-    def _stop_all(self, stop: Stopped) -> None:
-        """Pass the signal on, give every run time to seal its log, and seal what is left."""
-        running, self._running = self._running, []
-        for job in running:
-            if job.process.is_alive() and job.process.pid:
-                # The group of a terminal's Ctrl-C has it already; a run ignores the second.
-                job.process.terminate()
-        deadline = time.monotonic() + _GRACE_S
-        for job in running:
-            job.process.join(max(0.0, deadline - time.monotonic()))
-            if job.process.is_alive():
-                job.process.kill()
-                job.process.join()
-            folder = run_folder(self._folder, job.point.run_id)
-            folder.mkdir(parents=True, exist_ok=True)
-            seal_run(folder, RunStatus.INTERRUPTED, str(stop))
+    folder = Path(config.run.folder)
+    return Share(context, task, config, folder, read_plan(folder))
 
 
-def _seal(folder: Path, status: RunStatus, reason: str) -> None:
-    """Seal what a run left; its further ranks may take a while to miss the one that ended."""
-    deadline = time.monotonic() + _RANKS_S
-    seal_run(folder, status, reason)
-    while run_status(folder)[1] is not LogState.COMPLETE and time.monotonic() < deadline:
-        time.sleep(_POLL_S)
-        seal_run(folder, status, reason)
+def launch(
+    engine: Engine, share: Share, job_overrides: Sequence[Sequence[str]], first: int
+) -> list[JobReturn]:
+    """Run every job and return how each ended; one that was never started is left out.
 
+    A run whose process died, or that was stopped though the sweep was not, is begun again, as its
+    next attempt, `retries` times at most.
 
-def _told(result: Connection) -> str | None:
-    """Return what a run's process said before it ended, None where it said nothing."""
+    Args:
+        engine: what carries the jobs out; it is closed at the end.
+        share: what the engine was made with.
+        job_overrides: the command-line words of each job.
+        first: Hydra's number of the first job.
+
+    Raises:
+        Stopped: a stop signal arrived; the runs under way are sealed as interrupted by then.
+    """
+    jobs = [_job(share, first + index, overrides) for index, overrides in enumerate(job_overrides)]
     try:
-        return str(result.recv())
-    except EOFError:
-        return None
+        return _Launch(engine, share, jobs).to_the_end()
+    finally:
+        engine.close()
 
 
-def _warm_context() -> ForkServerContext:
-    context = ForkServerContext()
-    context.set_forkserver_preload(["provrunner.run.warm"])
-    return context
+@dataclass(slots=True)
+class _Ending:
+    """A job that has ended, and until when its log may be waited for."""
+
+    ended: Ended
+    deadline: float
+
+
+class _Launch:
+    """What is left of the jobs, what is under way, and what became of the others."""
+
+    def __init__(self, engine: Engine, share: Share, jobs: Sequence[Job]) -> None:
+        self._engine, self._share = engine, share
+        self._waiting = deque(jobs)
+        self._under_way: dict[int, Job] = {}
+        self._ending: list[_Ending] = []
+        self._tries: Counter[int] = Counter()
+        self._retries = int(share.config.retries)
+        self._stops_on_error = share.config.on_error == "stop"
+        self._statuses: dict[int, RunStatus] = {}
+        self._progress = Progress(
+            share.folder,
+            share.plan,
+            n_jobs=min(engine.n_jobs or len(jobs), len(jobs)) or 1,
+            ended=_ended_before(share, jobs),
+        )
+
+    def to_the_end(self) -> list[JobReturn]:
+        with self._progress:
+            try:
+                while self._waiting or self._under_way:
+                    self._fill()
+                    self._take(self._engine.wait(_POLL_S))
+                    self._progress.update()
+            except Stopped as stop:
+                self._stop(stop)
+                raise
+        return [_job_return(self._statuses[index]) for index in sorted(self._statuses)]
+
+    def _fill(self) -> None:
+        """Start as many jobs as there is room for."""
+        limit = self._engine.n_jobs
+        room = len(self._waiting) if limit is None else limit - len(self._under_way)
+        jobs = [self._waiting.popleft() for _ in range(min(room, len(self._waiting)))]
+        for job in jobs:
+            self._under_way[job.index] = job
+            self._tries[job.index] += 1
+            self._progress.start(job.point)
+        if jobs:
+            self._engine.start(jobs)
+
+    def _take(self, ended: Sequence[Ended]) -> None:
+        """Seal the logs of jobs that ended; one that is written still is looked at again."""
+        for one in ended:
+            one.job.folder.mkdir(parents=True, exist_ok=True)
+            patience = _DEATH_S if one.died else _RANKS_S
+            self._ending.append(_Ending(one, time.monotonic() + patience))
+        for ending in list(self._ending):
+            if _seal(ending.ended) or time.monotonic() > ending.deadline:
+                self._ending.remove(ending)
+                self._settle(ending.ended.job)
+
+    def _settle(self, job: Job) -> None:
+        del self._under_way[job.index]
+        status, log_state = run_status(job.folder)
+        if (
+            status in _BEGUN_AGAIN
+            and log_state is LogState.COMPLETE
+            and self._tries[job.index] <= self._retries
+        ):
+            self._progress.again(job.point, status)
+            self._waiting.appendleft(job)
+            return
+        self._progress.end(job.point, status)
+        self._statuses[job.index] = status
+        if self._stops_on_error and status not in _ENDED_AS_PLANNED:
+            self._waiting.clear()
+
+    def _stop(self, stop: Stopped) -> None:
+        """End what is under way, and seal what could not seal itself."""
+        self._engine.stop(_GRACE_S)
+        for job in self._under_way.values():
+            job.folder.mkdir(parents=True, exist_ok=True)
+            seal_run(job.folder, RunStatus.INTERRUPTED, str(stop))
+
+
+def _job(share: Share, index: int, overrides: Sequence[str]) -> Job:
+    point = _point(share.plan, overrides)
+    return Job(index, point, tuple(overrides), run_folder(share.folder, point.run_id))
 
 
 def _point(plan: Plan, overrides: Sequence[str]) -> Point:
@@ -213,24 +171,23 @@ def _point(plan: Plan, overrides: Sequence[str]) -> Point:
     return plan.points[int(number)]
 
 
+def _ended_before(share: Share, jobs: Sequence[Job]) -> Counter[RunStatus]:
+    """Count the planned runs that none of the jobs is for, by status."""
+    launched = {job.point.run for job in jobs}
+    others = [point for point in share.plan.points if point.run not in launched]
+    return Counter(standing(run_folder(share.folder, one.run_id)) for one in others)
+
+
+def _seal(ended: Ended) -> bool:
+    """Seal what a job left, and say whether its log is whole; it may have sealed it itself."""
+    status = RunStatus.LOST if ended.died else RunStatus.FAILED
+    reason = ended.died or ended.reason or "its process ended and left no end"
+    seal_run(ended.job.folder, status, reason)
+    return run_status(ended.job.folder)[1] is LogState.COMPLETE
+
+
 def _job_return(status: RunStatus) -> JobReturn:
     result = JobReturn()
     result.status = JobStatus.COMPLETED
     result.return_value = status.value
     return result
-
-
-def _gpu_count(config: DictConfig) -> int:
-    """Return the number of GPUs that runs would use; 0 without asking torch where none can be."""
-    accelerator = str(config.trainer.get("accelerator", "auto"))
-    if accelerator not in ("auto", "gpu", "cuda") or not Path("/dev/nvidiactl").exists():
-        return 0
-    import torch
-
-    return torch.cuda.device_count()
-
-
-def _default_jobs(config: DictConfig, gpus: int) -> int:
-    devices = config.trainer.get("devices", 1)
-    each = devices if isinstance(devices, int) and devices > 0 else 1
-    return max(1, (gpus or available_cores()) // each)

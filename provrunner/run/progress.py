@@ -108,6 +108,11 @@ class Progress:
             )
         self._say(self._ended_line(point, status, value, duration))
 
+    def again(self, point: Point, status: RunStatus) -> None:
+        """Note that an attempt of a run ended before its time, and that the run begins again."""
+        self._live.pop(point.run)
+        self._say(f"{point.run_id} {status}: it begins again")
+
     def update(self) -> None:
         """Read what the live runs logged since, and show it."""
         if self._display is not None:

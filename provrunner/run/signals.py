@@ -12,7 +12,8 @@ from typing import Any, Protocol
 
 __all__ = ["STOP_SIGNALS", "StopListener", "Stopped", "raise_on_stop"]
 
-STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
+"""The last two are what schedulers send before they take a machine back."""
 
 _HEARD = (signal.SIGTERM, signal.SIGHUP)
 """Signals that end a Python program on the spot; SIGINT raises KeyboardInterrupt instead."""

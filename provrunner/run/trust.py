@@ -37,6 +37,7 @@ _ENGINE = frozenset(
         "hydra._internal.core_plugins.basic_launcher.BasicLauncher",
         "hydra._internal.core_plugins.basic_sweeper.BasicSweeper",
         "hydra.experimental.callbacks.LogJobReturnCallback",
+        "hydra_plugins.provrunner_plugins.JoblibLauncher",
         "hydra_plugins.provrunner_plugins.ProvrunnerLauncher",
         "hydra_plugins.provrunner_plugins.ProvrunnerSweeper",
     }

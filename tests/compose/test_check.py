@@ -89,6 +89,8 @@ def test_what_ships_passes(arguments):
         (["data.batch_size=a"], ["'data.batch_size=a'", "int"]),
         (["data.batch_size=0"], ["data.batch_size: 0", "at least 1"]),
         (["data.val_fraction=0.5,0.9"], ["leave nothing to train on"]),
+        (["retries=-1"], ["'retries=-1'", "retries: expected a whole number, 0 or more, got -1"]),
+        (["retries=true"], ["retries: expected a whole number, 0 or more, got True"]),
         (["on_error=retry"], ["'on_error=retry'", "none of continue, stop"]),
         (["test=1"], ["test: expected true or false, got 1"]),
         (["output=3"], ["output: expected text, got 3"]),

@@ -123,7 +123,10 @@ def test_a_group_outside_the_folders_has_no_options():
         ("+model.width=4", ["'+model.width=4'", "already at 'model.width'"]),
         ("++model=mlp", ["'++model=mlp'", "force-add"]),
         ("model@other=mlp", ["'model@other=mlp'"]),
-        ("hydra/launcher=slurm", ["'hydra/launcher' has no option 'slurm'", "basic, provrunner"]),
+        (
+            "hydra/launcher=slurm",
+            ["'hydra/launcher' has no option 'slurm'", "basic, joblib, provrunner"],
+        ),
         ("optimizer=", ["'optimizer' has no option ''"]),
     ],
 )

@@ -9,7 +9,14 @@ from provrunner.run.signals import Stopped, raise_on_stop
 
 
 @pytest.mark.parametrize(
-    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)]
+    ("number", "code"),
+    [
+        (signal.SIGINT, 130),
+        (signal.SIGTERM, 143),
+        (signal.SIGHUP, 129),
+        (signal.SIGUSR1, 138),
+        (signal.SIGUSR2, 140),
+    ],
 )
 def test_a_stop_signal_raises_stopped_with_the_exit_code_of_its_number(number, code):
     with pytest.raises(Stopped) as caught, raise_on_stop():

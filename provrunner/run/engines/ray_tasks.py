@@ -1,0 +1,127 @@
+"""Ray's engine: a task of a Ray cluster for each run."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from provrunner.compose.launchers import import_extra
+from provrunner.log.folder import log_folder
+from provrunner.run.engines.engine import Ended, Job, Share
+from provrunner.run.engines.packing import Packer
+from provrunner.run.engines.transfer import Parcel, pack_folder, perform_anywhere, unpack_folder
+
+__all__ = ["RayTasks"]
+
+_QUIET: Mapping[str, Any] = {
+    "include_dashboard": False,
+    "log_to_driver": False,
+    "logging_level": "warning",
+}
+_DEATHS = ("NodeDiedError", "ObjectLostError", "OutOfMemoryError", "WorkerCrashedError")
+
+
+class RayTasks:
+    """Runs jobs as tasks of a Ray cluster, in workers that stay from run to run.
+
+    Args:
+        share: what all jobs have in common.
+        n_jobs: tasks at once; None takes as many as the cluster has room for now.
+        num_cpus: that each task takes; torch gets as many threads.
+        num_gpus: that each task takes.
+        resources: further ones that each task takes, by name.
+        shared_folder: whether the workers see the sweep's folder; None lets each of them look.
+        init: what `ray.init` is given, unless Ray is connected already.
+
+    Raises:
+        ConfigError: Ray is not installed.
+    """
+
+    def __init__(
+        self,
+        share: Share,
+        *,
+        n_jobs: int | None = None,
+        num_cpus: float = 1,
+        num_gpus: float = 0,
+        resources: Mapping[str, float] | None = None,
+        shared_folder: bool | None = None,
+        init: Mapping[str, Any] | None = None,
+    ) -> None:
+        self._ray: Any = import_extra("ray", "ray")
+        self._is_ours = not self._ray.is_initialized()
+        if self._is_ours:
+            with _own_signals():
+                self._ray.init(**{**_QUIET, **(init or {})})
+        needs = {"CPU": num_cpus, "GPU": num_gpus, **(resources or {})}
+        self.n_jobs: int | None = n_jobs or self._room(needs)
+        self._perform = self._ray.remote(perform_anywhere).options(
+            num_cpus=num_cpus, num_gpus=num_gpus, resources=dict(resources or {}), max_retries=0
+        )
+        self._packer = Packer(share, threads=max(1, int(num_cpus)))
+        self._plan = (share.folder / "plan.json").read_bytes()
+        self._is_shared = shared_folder
+        self._jobs: dict[Any, Job] = {}
+
+    def start(self, jobs: Sequence[Job]) -> None:
+        """Make a task of each job."""
+        for job in jobs:
+            travels = not self._is_shared and log_folder(job.folder).is_dir()
+            parcel = Parcel(
+                self._plan, pack_folder(job.folder) if travels else None, self._is_shared
+            )
+            self._jobs[self._perform.remote(self._packer.pack(job), parcel)] = job
+
+    def wait(self, timeout_s: float) -> list[Ended]:
+        """Return the jobs that ended since the last call, after at most the time given."""
+        if not self._jobs:
+            return []
+        self._ray.wait(list(self._jobs), timeout=timeout_s)
+        ready, _ = self._ray.wait(list(self._jobs), num_returns=len(self._jobs), timeout=0)
+        return [self._end(reference) for reference in ready]
+
+    def stop(self, grace_s: float) -> list[Ended]:
+        """Cancel the tasks, give every run time to seal its log, and kill what is left."""
+        for reference in self._jobs:
+            self._ray.cancel(reference)
+        deadline = time.monotonic() + grace_s
+        ended: list[Ended] = []
+        while self._jobs and time.monotonic() < deadline:
+            ended += self.wait(0.1)
+        for reference in self._jobs:
+            self._ray.cancel(reference, force=True)
+        return ended + [self._end(reference) for reference in list(self._jobs)]
+
+    def close(self) -> None:
+        """Leave the cluster, unless it was joined before."""
+        if self._is_ours:
+            self._ray.shutdown()
+
+    def _room(self, needs: Mapping[str, float]) -> int:
+        has = self._ray.cluster_resources()
+        return max(1, int(min(has.get(name, 0) / need for name, need in needs.items() if need)))
+
+    def _end(self, reference: Any) -> Ended:
+        job = self._jobs.pop(reference)
+        try:
+            returned = self._ray.get(reference)
+        except self._ray.exceptions.RayError as error:
+            told = f"{type(error).__name__}: {str(error).partition(chr(10))[0]}"
+            is_death = any(cause.__name__ in _DEATHS for cause in type(error).__mro__)
+            return Ended(job, died=told) if is_death else Ended(job, reason=told)
+        if returned.run is not None:
+            unpack_folder(returned.run, job.folder)
+        return Ended(job, reason=returned.reason)
+
+
+@contextmanager
+def _own_signals() -> Iterator[None]:
+    """Keep what stops a sweep in force: Ray puts a handler of its own in its place."""
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

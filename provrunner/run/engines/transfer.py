@@ -1,0 +1,89 @@
+"""A run's folder that travels: to a worker that does not see the sweep's folder, and back."""
+
+from __future__ import annotations
+
+import io
+import tarfile
+import tempfile
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from provrunner.log import run_folder
+from provrunner.run.work import Work, perform
+
+__all__ = ["Parcel", "Returned", "pack_folder", "perform_anywhere", "unpack_folder"]
+
+_PLAN = "plan.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Parcel:
+    """What a worker needs of a sweep's folder.
+
+    Attributes:
+        plan: the bytes of the sweep's `plan.json`.
+        run: what earlier attempts left in the run's folder, packed; None where there were none.
+        is_shared: whether the worker sees the sweep's folder; None where it is to look.
+    """
+
+    plan: bytes
+    run: bytes | None
+    is_shared: bool | None
+
+
+@dataclass(frozen=True, slots=True)
+class Returned:
+    """What a worker gives back.
+
+    Attributes:
+        reason: why the job could not run, None where its log tells how it ended.
+        run: the run's folder, packed; None where the worker wrote to the sweep's folder itself.
+    """
+
+    reason: str | None
+    run: bytes | None = None
+
+
+def perform_anywhere(work: Work, parcel: Parcel) -> Returned:
+    """Perform a job in the sweep's folder if this machine sees it, else in one that travels back.
+
+    A folder of the same path with the same plan is taken for the sweep's.
+    """
+    if parcel.is_shared or (parcel.is_shared is None and _holds(work.sweep, parcel.plan)):
+        return Returned(perform(work))
+    with tempfile.TemporaryDirectory(prefix="provrunner-") as scratch:
+        sweep = Path(scratch) / work.sweep.name
+        folder = run_folder(sweep, work.run_id)
+        folder.mkdir(parents=True)
+        (sweep / _PLAN).write_bytes(parcel.plan)
+        if parcel.run is not None:
+            unpack_folder(parcel.run, folder)
+        reason = perform(replace(work, sweep=sweep))
+        return Returned(reason, pack_folder(folder))
+
+
+def pack_folder(folder: Path) -> bytes:
+    """Pack what lies in a folder; its files are compressed as they are, and packed plainly."""
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as archive:
+        archive.add(folder, arcname=".")
+    return buffer.getvalue()
+
+
+def unpack_folder(packed: bytes, folder: Path) -> None:
+    """Put what was packed into a folder; nothing is written outside of it.
+
+    Raises:
+        tarfile.TarError: it would write elsewhere, or is no archive.
+        OSError: the folder cannot be written.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with tarfile.open(fileobj=io.BytesIO(packed)) as archive:
+        archive.extractall(folder, filter="data")
+
+
+def _holds(sweep: Path, plan: bytes) -> bool:
+    try:
+        return (sweep / _PLAN).read_bytes() == plan
+    except OSError:
+        return False
