@@ -143,6 +143,6 @@ def test_a_stopped_sweep_seals_its_runs_on_every_engine(tmp_path, engine):
 
 def _validated(cwd: Path) -> bool:
     return any(
-        (one / "log").is_dir() and "val/loss" in read_log(one)[0]["name"].to_pylist()
+        (one / "log").is_dir() and "val/loss" in read_log(one).table["name"].to_pylist()
         for one in cwd.glob("s/runs/*")
     )

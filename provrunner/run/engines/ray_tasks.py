@@ -13,6 +13,7 @@ from provrunner.log.folder import log_folder
 from provrunner.run.engines.engine import Ended, Job, Share
 from provrunner.run.engines.packing import Packer
 from provrunner.run.engines.transfer import Parcel, pack_folder, perform_anywhere, unpack_folder
+from provrunner.run.signals import Stopped
 
 __all__ = ["RayTasks"]
 
@@ -79,8 +80,9 @@ class RayTasks:
         """Return the jobs that ended since the last call, after at most the time given."""
         if not self._jobs:
             return []
-        self._ray.wait(list(self._jobs), timeout=timeout_s)
-        ready, _ = self._ray.wait(list(self._jobs), num_returns=len(self._jobs), timeout=0)
+        with _stopped_as_such():
+            self._ray.wait(list(self._jobs), timeout=timeout_s)
+            ready, _ = self._ray.wait(list(self._jobs), num_returns=len(self._jobs), timeout=0)
         return [self._end(reference) for reference in ready]
 
     def stop(self, grace_s: float) -> list[Ended]:
@@ -107,7 +109,8 @@ class RayTasks:
     def _end(self, reference: Any) -> Ended:
         job = self._jobs.pop(reference)
         try:
-            returned = self._ray.get(reference)
+            with _stopped_as_such():
+                returned = self._ray.get(reference)
         except self._ray.exceptions.RayError as error:
             told = f"{type(error).__name__}: {str(error).partition(chr(10))[0]}"
             is_death = any(cause.__name__ in _DEATHS for cause in type(error).__mro__)
@@ -115,6 +118,17 @@ class RayTasks:
         if returned.run is not None:
             unpack_folder(returned.run, job.folder)
         return Ended(job, reason=returned.reason)
+
+
+@contextmanager
+def _stopped_as_such() -> Iterator[None]:
+    """Let a stop signal through as it is: what its handler raises in Ray's C code is wrapped."""
+    try:
+        yield
+    except SystemError as error:
+        if isinstance(error.__cause__, Stopped):
+            raise error.__cause__ from None
+        raise
 
 
 @contextmanager
