@@ -92,7 +92,7 @@ def report(sweep: Path | None, *, granularity: str | None, charts: bool) -> None
     """Write tables, PROV documents, summary and report.html anew, from the logs alone."""
     from provrunner.report import open_sweep, write_charts
 
-    opened = open_sweep(sweep, granularity=granularity)
+    opened = open_sweep(sweep, granularity=granularity, stored=False)
     for path in opened.write():
         echo(path)
     for path in write_charts(opened) if charts else ():

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -12,11 +13,36 @@ import pyarrow.compute as pc
 from provrunner.log.events import Ints, decode, group_codes, numpy_column, of_kind, shape_table
 from provrunner.schema import TABLES
 
-__all__ = ["build_epochs", "drop_superseded"]
+__all__ = [
+    "Epochs",
+    "Metric",
+    "build_epochs",
+    "drop_superseded",
+    "find_epochs",
+    "label_epochs",
+    "metric_labels",
+]
 
 _STAGES = ("train", "validate", "test")
 _KEY = ("run", "run_id", "rank", "epoch")
 _FIXED = {field.name for field in TABLES["epochs"]}
+Metric = tuple[str, str]
+"""A metric's name and the stage that logged it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Epochs:
+    """The epochs of some runs, whose metrics have no columns yet: these depend on all runs.
+
+    Attributes:
+        base: the columns of `TABLES["epochs"]`, in any order of rows.
+        columns: float64 values by metric, a row of `base` each.
+        metrics: every metric that was logged, also where no epoch has a value of it.
+    """
+
+    base: pa.Table
+    columns: Mapping[Metric, pa.ChunkedArray]
+    metrics: frozenset[Metric]
 
 
 def build_epochs(marked: pa.Table, metrics: pa.Table) -> pa.Table:
@@ -34,6 +60,11 @@ def build_epochs(marked: pa.Table, metrics: pa.Table) -> pa.Table:
         name, or `<stage>/<name>` where several stages logged it or a column has that name already.
         Rows sorted by run, rank, epoch.
     """
+    return label_epochs([find_epochs(marked, metrics)])
+
+
+def find_epochs(marked: pa.Table, metrics: pa.Table) -> Epochs:
+    """Find the epochs that some runs trained for, as `build_epochs` does."""
     values = _stage_rows(metrics)
     times = _epoch_events(marked)
     every = pa.concat_tables([values.select(_KEY), times.select(_KEY)])
@@ -45,9 +76,45 @@ def build_epochs(marked: pa.Table, metrics: pa.Table) -> pa.Table:
         every.take(pa.array(first)),
         _time_columns(times, place[values.num_rows :], len(first)),
     )
-    for label, column in _metric_columns(values, place[: values.num_rows], len(first)):
-        base = base.append_column(label, column)
-    return base.sort_by([(name, "ascending") for name in ("run", "run_id", "rank", "epoch")])
+    found = dict(_metric_columns(values, place[: values.num_rows], len(first)))
+    columns = {metric: column for metric, column in found.items() if column is not None}
+    return Epochs(base, columns, frozenset(found))
+
+
+def label_epochs(parts: Sequence[Epochs]) -> pa.Table:
+    """Make the public table `epochs` of all runs from the epochs of some of them each."""
+    labels = metric_labels(frozenset[Metric]().union(*(part.metrics for part in parts)))
+    known = {metric for part in parts for metric in part.columns}
+    table = pa.concat_tables([part.base for part in parts])
+    for metric in sorted(known, key=labels.__getitem__):
+        chunks = [_column_of(part, metric) for part in parts]
+        table = table.append_column(
+            labels[metric],
+            pa.chunked_array([chunk for column in chunks for chunk in column.chunks], pa.float64()),
+        )
+    return table.combine_chunks().sort_by([(name, "ascending") for name in _KEY])
+
+
+def metric_labels(metrics: Collection[Metric]) -> dict[Metric, str]:
+    """Name a column for each metric; SQL takes names that differ in case as the same."""
+    taken = {name.casefold() for name in _FIXED}
+    stages: dict[str, int] = {}
+    for name, _ in metrics:
+        stages[name.casefold()] = stages.get(name.casefold(), 0) + 1
+    labels: dict[Metric, str] = {}
+    plain = {(name, stage) for name, stage in metrics if stages[name.casefold()] == 1}
+    for name, stage in sorted(metrics, key=lambda metric: (metric not in plain, metric)):
+        label = name if (name, stage) in plain else f"{stage}/{name}"
+        while label.casefold() in taken:
+            label = f"{stage}/{label}"
+        taken.add(label.casefold())
+        labels[name, stage] = label
+    return labels
+
+
+def _column_of(part: Epochs, metric: Metric) -> pa.ChunkedArray:
+    found = part.columns.get(metric)
+    return pa.chunked_array([pa.nulls(len(part.base), pa.float64())]) if found is None else found
 
 
 def drop_superseded(rows: pa.Table, training: npt.NDArray[np.bool_]) -> pa.Table:
@@ -139,38 +206,18 @@ def _pick(column: pa.Array | pa.ChunkedArray, rows: Ints) -> pa.Array:
     return whole.take(pa.array(rows, pa.int64(), mask=rows < 0))
 
 
-def _metric_columns(values: pa.Table, place: Ints, count: int) -> Iterator[tuple[str, pa.Array]]:
-    """Yield the label and values of each metric's column, sorted by label."""
-    codes = group_codes(values, ("name", "stage"))
+def _metric_columns(
+    values: pa.Table, place: Ints, count: int
+) -> Iterator[tuple[Metric, pa.ChunkedArray | None]]:
+    """Yield each metric with the values of its column; None where no epoch has one."""
     number = numpy_column(values["value"], np.nan)
-    groups = list(_groups(codes))
-    heads = values.take(pa.array([int(rows[0]) for rows in groups], pa.int64()))
-    names, stages = heads["name"].to_pylist(), heads["stage"].to_pylist()
-    labels = _labels(list(zip(names, stages, strict=True)))
-    for label, rows in sorted(zip(labels, groups, strict=True), key=lambda pair: pair[0]):
+    for rows in _groups(group_codes(values, ("name", "stage"))):
+        metric = (values["name"][int(rows[0])].as_py(), values["stage"][int(rows[0])].as_py())
         inside = rows[place[rows] >= 0]
         column, seen = np.full(count, np.nan), np.zeros(count, bool)
         column[place[inside]] = number[inside]
         seen[place[inside]] = True
-        if seen.any():
-            yield label, pa.array(column, pa.float64(), mask=~seen)
-
-
-def _labels(metrics: Sequence[tuple[str, str]]) -> list[str]:
-    """Name a column for each metric and stage; SQL takes names that differ in case as the same."""
-    taken = {name.casefold() for name in _FIXED}
-    stages: dict[str, int] = {}
-    for name, _ in metrics:
-        stages[name.casefold()] = stages.get(name.casefold(), 0) + 1
-    labels: dict[tuple[str, str], str] = {}
-    plain = {(name, stage) for name, stage in metrics if stages[name.casefold()] == 1}
-    for name, stage in sorted(metrics, key=lambda metric: (metric not in plain, metric)):
-        label = name if (name, stage) in plain else f"{stage}/{name}"
-        while label.casefold() in taken:
-            label = f"{stage}/{label}"
-        taken.add(label.casefold())
-        labels[name, stage] = label
-    return [labels[metric] for metric in metrics]
+        yield metric, pa.chunked_array([pa.array(column, mask=~seen)]) if seen.any() else None
 
 
 def _groups(codes: Ints) -> Iterator[Ints]:

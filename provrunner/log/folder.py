@@ -9,6 +9,7 @@ from datetime import datetime
 from pathlib import Path
 
 from provrunner.errors import LogError, nearest
+from provrunner.ids import file_digest
 from provrunner.plan import Plan, Point
 
 __all__ = [
@@ -23,6 +24,7 @@ __all__ = [
     "journal_name",
     "log_folder",
     "new_sweep_id",
+    "plan_digest",
     "project_sweeps",
     "read_plan",
     "replace_plan",
@@ -47,6 +49,7 @@ _LOG = "log"
 _ATTEMPTS = 100
 _NAME_CHARACTERS = 80
 _DEPTH = 3
+_PLAIN = re.compile(r"[0-9]{4,9}-[0-9a-f]{8}")
 _STREAM = re.compile(r"(metrics|events)\.r(\d{1,9})\.(\d{1,9})\.(arrows|journal)")
 _STAMP = re.compile(r"\d{4}-\d\d-\d\d_\d\d-\d\d-\d\d")
 
@@ -221,15 +224,20 @@ def read_plan(folder: Path) -> Plan:
         raise LogError(f"{path}: {error}") from error
 
 
+def plan_digest(folder: Path) -> str:
+    """Return the SHA-256 of a sweep's `plan.json`."""
+    return file_digest(folder / _PLAN_FILE)
+
+
 def run_folder(folder: Path, run_id: str) -> Path:
     """Return the folder of a run, which need not exist yet.
 
     Raises:
         LogError: the id is no plain folder name.
     """
-    if _folder_name(run_id) != run_id:
+    if not _PLAIN.fullmatch(run_id) and _folder_name(run_id) != run_id:
         raise LogError(f"{run_id!r} is no run id: it would leave {folder / _RUNS}")
-    return folder / _RUNS / run_id
+    return folder.joinpath(_RUNS, run_id)
 
 
 def run_folders(folder: Path) -> list[Path]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,7 +13,7 @@ from provrunner.log.epochs import drop_superseded
 from provrunner.log.events import Ints, group_codes, numpy_column
 from provrunner.plan import Objective
 
-__all__ = ["STAGES", "Reached", "find_objectives", "lowest_rank"]
+__all__ = ["STAGES", "Reached", "find_objectives", "judged_stage", "lowest_rank", "stages_of"]
 
 STAGES = ("validate", "train", "test")
 """Where the objective is judged, in this order."""
@@ -32,7 +33,19 @@ class Reached:
     last_step: int | None
 
 
-def find_objectives(metrics: pa.Table, objective: Objective) -> dict[str, Reached]:
+def stages_of(metrics: pa.Table, metric: str) -> frozenset[str]:
+    """Return the stages in which some runs logged a metric."""
+    return frozenset(_rows_of(metrics, metric)["stage"].unique().to_pylist())
+
+
+def judged_stage(stages: Collection[str]) -> str:
+    """Return the one of the stages that logged the objective in which it is judged."""
+    return next((stage for stage in STAGES if stage in stages), STAGES[0])
+
+
+def find_objectives(
+    metrics: pa.Table, objective: Objective, stage: str | None = None
+) -> dict[str, Reached]:
     """Return what each run that logged the objective reached, by run id.
 
     Only values of one stage count: validation without its sanity check; training, then test, where
@@ -42,8 +55,9 @@ def find_objectives(metrics: pa.Table, objective: Objective) -> dict[str, Reache
     Args:
         metrics: the public table `metrics`.
         objective: `at="best"` takes the best finite value, the earliest of equals; `last` the last.
+        stage: the stage that counts; None takes the first of `STAGES` that these runs logged it in.
     """
-    rows = _objective_rows(metrics, objective.metric)
+    rows = _objective_rows(metrics, objective.metric, stage)
     values = numpy_column(rows["value"], np.nan)
     sign = -1.0 if objective.direction == "maximize" else 1.0
     ranking = sign * values if objective.at == "best" else -np.arange(len(values), dtype=float)
@@ -67,15 +81,18 @@ def find_objectives(metrics: pa.Table, objective: Objective) -> dict[str, Reache
     return reached
 
 
-def _objective_rows(metrics: pa.Table, metric: str) -> pa.Table:
+def _objective_rows(metrics: pa.Table, metric: str, stage: str | None) -> pa.Table:
+    rows = _rows_of(metrics, metric)
+    stage = stage or judged_stage(rows["stage"].unique().to_pylist())
+    rows = lowest_rank(rows.filter(pc.equal(rows["stage"], stage)))
+    return _last_of_epochs(rows) if stage == "train" else rows
+
+
+def _rows_of(metrics: pa.Table, metric: str) -> pa.Table:
     # all metrics of training tell where a resumed run began again, not the objective alone
     training = numpy_column(pc.equal(metrics["stage"], "train"), False)
     kept = drop_superseded(metrics, training)
-    rows = kept.filter(pc.equal(kept["name"], metric))
-    stages = set(rows["stage"].unique().to_pylist())
-    stage = next((stage for stage in STAGES if stage in stages), STAGES[0])
-    rows = lowest_rank(rows.filter(pc.equal(rows["stage"], stage)))
-    return _last_of_epochs(rows) if stage == "train" else rows
+    return kept.filter(pc.equal(kept["name"], metric))
 
 
 def lowest_rank(rows: pa.Table) -> pa.Table:

@@ -17,7 +17,7 @@ from provrunner.log.objective import Reached, find_objectives
 from provrunner.plan import Plan, Point
 from provrunner.schema import TABLES, LogState, RunStatus
 
-__all__ = ["RunState", "build_runs", "level_column", "level_type"]
+__all__ = ["RunState", "build_runs", "level_column", "level_type", "with_points"]
 
 _MAX_INT64 = 2**63 - 1
 _TOLD = ("exception", "signal", "code", "model", "dataset")
@@ -41,38 +41,57 @@ class RunState:
 
 
 def build_runs(
-    plan: Plan, marked: pa.Table, metrics: pa.Table, states: Sequence[RunState]
+    plan: Plan,
+    marked: pa.Table,
+    metrics: pa.Table,
+    states: Sequence[RunState],
+    stage: str | None = None,
 ) -> pa.Table:
-    """Build the public table `runs`: one row a run, and one column a swept hyperparameter.
+    """Build the columns of `TABLES["runs"]`: one row a run; those of its point are null.
 
     A finished run whose objective ended as NaN or infinite is `diverged` and has no objective.
-    A hyperparameter that has the name of another column is left out; `plan` has its values.
 
     Args:
         plan: the sweep as declared.
         marked: the events, as `mark_attempts` gives them.
         metrics: the public table `metrics`.
         states: one a run, planned or not; the order of the rows.
+        stage: in which the objective is judged, as for `find_objectives`.
     """
-    points = {point.run_id: point for point in plan.points}
     begun = _by_run(latest(of_kind(marked, "run_start", "run_end")))
     told = _by_run(latest(of_kind(marked, *_TOLD)))
-    reached = find_objectives(metrics, plan.objective)
+    reached = find_objectives(metrics, plan.objective, stage)
     rows = []
     for state in states:
         run_id = state.run_id
-        row = _identity(state, points.get(run_id)) | _beginning(begun.get(run_id, {}))
+        row = _identity(state) | _beginning(begun.get(run_id, {}))
         row |= _contents(told.get(run_id, {}))
         row["reason"] = state.reason or _reason(begun.get(run_id, {}), told.get(run_id, {}))
         rows.append(
             row | _outcome(state, reached.get(run_id), row["reason"], plan.objective.metric)
         )
-    run_ids = [state.run_id for state in states]
     columns = {name: [row.get(name) for row in rows] for name in TABLES["runs"].names}
-    table = shape_table("runs", pa.table({}), columns | _totals(marked, metrics, states))
-    for name, column in _level_columns(plan, [points.get(run_id) for run_id in run_ids]):
-        table = table.append_column(name, column)
-    return table
+    return shape_table("runs", pa.table({}), columns | _totals(marked, metrics, states))
+
+
+def with_points(runs: pa.Table, plan: Plan) -> pa.Table:
+    """Complete the public table `runs` by what the plan says: one column a hyperparameter, too.
+
+    A hyperparameter that has the name of another column is left out; `plan` has its values.
+    """
+    by_id = {point.run_id: point for point in plan.points}
+    points = [by_id.get(run_id) for run_id in runs["run_id"].to_pylist()]
+    runs = shape_table(
+        "runs",
+        runs,
+        {
+            name: [None if point is None else getattr(point, name) for point in points]
+            for name in ("trial_id", "replicate", "seed")
+        },
+    )
+    for name, column in _level_columns(plan, points):
+        runs = runs.append_column(name, column)
+    return runs
 
 
 def level_type(values: Iterable[object]) -> pa.DataType:
@@ -116,12 +135,9 @@ def _by_run(events: pa.Table) -> dict[str, _Told]:
     return told
 
 
-def _identity(state: RunState, point: Point | None) -> dict[str, Any]:
+def _identity(state: RunState) -> dict[str, Any]:
     names = ("run", "run_id", "log_state", "log_bytes")
-    row: dict[str, Any] = {name: getattr(state, name) for name in names}
-    if point is not None:
-        row |= {"trial_id": point.trial_id, "replicate": point.replicate, "seed": point.seed}
-    return row
+    return {name: getattr(state, name) for name in names}
 
 
 def _beginning(told: _Told) -> dict[str, Any]:

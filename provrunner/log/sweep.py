@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import warnings
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
 from functools import cached_property
 from pathlib import Path
 
@@ -17,13 +17,14 @@ from provrunner.log.derive import SweepTables
 from provrunner.log.events import numpy_column
 from provrunner.log.folder import log_folder, read_plan, run_folder, unplanned_runs
 from provrunner.log.notes import read_notes
+from provrunner.log.parts import find_parts, fingerprint
 from provrunner.log.reader import read_log, run_status
 from provrunner.log.runs import RunState
 from provrunner.log.sealed import DAMAGED_SEAL, DamagedSealError
-from provrunner.plan import Plan
+from provrunner.plan import Plan, Point
 from provrunner.schema import TABLES, LogState, RunStatus
 
-__all__ = ["log_size", "read_tables"]
+__all__ = ["FolderLogs", "log_size", "read_tables"]
 
 _NAMED = 4
 """How many damaged logs are warned of by name."""
@@ -37,7 +38,7 @@ _BY_DAMAGE = (
 )
 
 
-def read_tables(folder: Path) -> SweepTables:
+def read_tables(folder: Path, *, stored: bool = True) -> SweepTables:
     """Open the public tables of a sweep but nodes, edges and sensitivity, by name.
 
     Reads sealed, running, lost and damaged logs alike, as far as they are whole. A run whose seal
@@ -45,42 +46,89 @@ def read_tables(folder: Path) -> SweepTables:
 
     Of what is damaged a `ProvrunnerWarning` names run and file, when a table is made of it.
 
+    Args:
+        folder: the sweep's folder.
+        stored: take what was derived before of logs that are sealed as they were then, which
+            spares reading them; else all is derived from the logs.
+
     Raises:
         LogError: `folder` holds no plan; raised by a table where a log is of a newer format.
     """
     plan = read_plan(folder)
-    return SweepTables(plan, _FolderLogs(folder, plan))
+    logs = FolderLogs(folder, plan, unplanned_runs(folder, plan))
+    # taken before any log is read, so that what changes meanwhile is not taken for what was read
+    sealed = logs.fingerprints
+    return SweepTables(plan, logs, find_parts(folder, plan.objective, sealed) if stored else ())
 
 
-class _FolderLogs:
-    """The logs below a sweep folder; each table of them is read once, when it is asked for."""
+class FolderLogs:
+    """The logs below a sweep folder; each table of them is read once, when it is asked for.
 
-    def __init__(self, folder: Path, plan: Plan) -> None:
-        folders = {
-            (point.run, point.run_id): run_folder(folder, point.run_id)
-            for point in (*plan.points, *unplanned_runs(folder, plan))
-        }
-        self._folders = dict(sorted(folders.items()))
-        self._folder, self._plan = folder, plan
+    Args:
+        folder: the sweep's folder.
+        plan: the sweep as declared.
+        others: runs outside the plan.
+        without: ids of runs that are left out.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        plan: Plan,
+        others: Sequence[Point] = (),
+        without: Collection[str] = frozenset(),
+    ) -> None:
+        self._runs = sorted(
+            (point.run, point.run_id)
+            for point in (*plan.points, *others)
+            if point.run_id not in without
+        )
+        self._folder, self._plan, self._others = folder, plan, others
         self._damaged_seals: set[str] = set()
+
+    def without(self, run_ids: Collection[str]) -> FolderLogs:
+        """Return the logs of the other runs."""
+        others = FolderLogs(self._folder, self._plan, self._others, run_ids)
+        known = self.fingerprints.items()
+        others.fingerprints = {run_id: told for run_id, told in known if run_id not in run_ids}
+        return others
+
+    @cached_property
+    def fingerprints(self) -> dict[str, str]:
+        """The fingerprint of each planned run's log, by run id; only of those that are sealed."""
+        planned = {point.run_id for point in self._plan.points}
+        return self._fingerprints(run_id for _, run_id in self._runs if run_id in planned)
+
+    def unchanged(self) -> dict[str, str]:
+        """Return those of the fingerprints that are the same now."""
+        before = self.fingerprints
+        now = self._fingerprints(before)
+        return {run_id: told for run_id, told in now.items() if told == before[run_id]}
+
+    def _fingerprints(self, run_ids: Iterable[str]) -> dict[str, str]:
+        logs = {run_id: str(log_folder(run_folder(self._folder, run_id))) for run_id in run_ids}
+        found = {run_id: fingerprint(log) for run_id, log in logs.items()}
+        return {run_id: told for run_id, told in found.items() if told is not None}
 
     @property
     def events(self) -> pa.Table:
+        """The public table `events`."""
         return self._events[0]
 
     @property
     def metrics(self) -> pa.Table:
+        """The public table `metrics`."""
         return self._metrics[0]
 
     @property
     def notes(self) -> pa.Table:
+        """The public table `notes`."""
         return read_notes(self._folder, self._plan)
 
     @cached_property
     def states(self) -> list[RunState]:
-        return [
-            self._state(number, run_id, path) for (number, run_id), path in self._folders.items()
-        ]
+        """How each run stands, in the order of their numbers."""
+        return [self._state(*run) for run in self._runs]
 
     @cached_property
     def _events(self) -> tuple[pa.Table, dict[str, LogState]]:
@@ -90,7 +138,8 @@ class _FolderLogs:
     def _metrics(self) -> tuple[pa.Table, dict[str, LogState]]:
         return self._read("metrics")
 
-    def _state(self, number: int, run_id: str, path: Path) -> RunState:
+    def _state(self, number: int, run_id: str) -> RunState:
+        path = run_folder(self._folder, run_id)
         if not _has_log(path):
             return RunState(number, run_id, RunStatus.PLANNED)
         try:
@@ -106,7 +155,8 @@ class _FolderLogs:
 
     def _read(self, name: str) -> tuple[pa.Table, dict[str, LogState]]:
         parts, states, damages = [TABLES[name].empty_table()], {}, []
-        for (number, run_id), path in self._folders.items():
+        for number, run_id in self._runs:
+            path = run_folder(self._folder, run_id)
             if not _has_log(path):
                 continue
             try:

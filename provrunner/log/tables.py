@@ -111,7 +111,7 @@ def build_datasets(marked: pa.Table) -> pa.Table:
             shape_table("datasets", wholes, whole_columns),
             shape_table("datasets", parts, part_columns),
         ]
-    ).sort_by([("run", "ascending"), ("dataset", "ascending")])
+    ).sort_by([(name, "ascending") for name in ("run", "run_id", "dataset")])
     return _last_of_each(table, "run_id", "dataset", "split")
 
 

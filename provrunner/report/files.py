@@ -17,8 +17,11 @@ import pyarrow.parquet as pq
 
 from provrunner.errors import LogError
 from provrunner.ids import digest
+from provrunner.log.compact import remove_parts
+from provrunner.log.derive import STORED_TABLES
 from provrunner.log.folder import run_folder
 from provrunner.log.liveness import Owner, is_alive, this_process
+from provrunner.log.parts import SOURCES_FILE, TABLES_FOLDER, with_files
 
 if TYPE_CHECKING:
     from provrunner.report.results import Sweep
@@ -68,7 +71,9 @@ def write_files(sweep: Sweep) -> tuple[Path, ...]:
     Raises:
         LogError: a file cannot be written; those before it are whole.
     """
-    return _write_all(sweep.folder, _writers(sweep))
+    paths = _write_all(sweep.folder, _writers(sweep))
+    remove_parts(sweep.folder)
+    return paths
 
 
 def write_summary(summary: Summary, folder: Path | str) -> tuple[Path, ...]:
@@ -102,11 +107,17 @@ def _writers(sweep: Sweep) -> Iterator[tuple[str, _Writer]]:
     """Yield each derived file's name in the folder, and what writes it."""
     for name, table in sweep.tables.items():
         yield f"tables/{name}.parquet", _parquet(table)
+    yield f"{TABLES_FOLDER}/{SOURCES_FILE}", lambda path: path.write_text(_sources(sweep), "utf-8")
     from provrunner.report.export import draw_pictures
 
     pictures = {f"prov/{name}.svg": picture for name, picture in draw_pictures(sweep).items()}
     yield from _provenance(sweep, pictures)
     yield from _summary(sweep, pictures)
+
+
+def _sources(sweep: Sweep) -> str:
+    """Say what the tables, which are written by now, were derived from."""
+    return with_files(sweep.sources(), sweep.folder / TABLES_FOLDER, STORED_TABLES).to_json()
 
 
 def _parquet(table: pa.Table) -> _Writer:
@@ -118,10 +129,12 @@ def write_parquet(table: pa.Table, path: Path) -> None:
 
     It reads them so from the sealed files, too.
     """
+    # how a table came in pieces must not show in the bytes
+    table = table.combine_chunks()
     if "segment" in table.column_names:
         for position, name in enumerate(table.column_names):
             if name in _REPEATED:
-                texts = table.column(position).combine_chunks().dictionary_encode()
+                texts = table.column(position).dictionary_encode()
                 table = table.set_column(position, name, texts)
     pq.write_table(table, path, compression="zstd")
 

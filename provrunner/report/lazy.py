@@ -10,15 +10,13 @@ import pyarrow as pa
 
 from provrunner.errors import LogError
 from provrunner.ids import canonical_json
-from provrunner.log.folder import log_folder, project_sweeps, read_plan, run_folder
-from provrunner.log.sweep import log_size, read_tables
-from provrunner.plan import Plan
+from provrunner.log.folder import project_sweeps, read_plan
+from provrunner.log.sweep import read_tables
 from provrunner.schema import TABLES
 
 __all__ = ["LAZY_TABLES", "project_runs", "summary_rows"]
 
 _OF_RUNS = ("run", "run_id", "seed", "status", "objective", "objective_epoch", "duration_s")
-_OF_LOG = ("log_state", "log_bytes")
 
 LAZY_TABLES: Mapping[str, pa.Schema] = {
     "summary": pa.schema(
@@ -56,8 +54,7 @@ def summary_rows(document: Mapping[str, Any]) -> pa.Table:
 def project_runs(folder: Path) -> pa.Table:
     """Return the planned runs of all sweeps of a project, whatever their status.
 
-    A sweep that cannot be read is left out. One whose `tables/runs.parquet` still tells of its logs
-    as they are is read from there, another one from its logs.
+    A sweep that cannot be read is left out.
 
     Args:
         folder: of one of its sweeps.
@@ -69,7 +66,7 @@ def project_runs(folder: Path) -> pa.Table:
 def _runs(folder: Path) -> Iterator[dict[str, Any]]:
     try:
         plan = read_plan(folder)
-        runs = _derived(folder, plan) or _rows(read_tables(folder)["runs"])
+        runs = _rows(read_tables(folder)["runs"])
     except LogError:
         return
     for point in plan.points:
@@ -83,24 +80,5 @@ def _runs(folder: Path) -> Iterator[dict[str, Any]]:
         }
 
 
-def _derived(folder: Path, plan: Plan) -> dict[str, dict[str, Any]] | None:
-    """Read what was derived of a sweep, unless a log is unsealed or of another size by now."""
-    from pyarrow import parquet
-
-    try:
-        path = folder / "tables" / "runs.parquet"
-        runs = _rows(parquet.read_table(path, columns=[*_OF_RUNS, *_OF_LOG]))
-        sizes = {
-            point.run_id: log_size(log_folder(run_folder(folder, point.run_id)))
-            for point in plan.points
-        }
-    except (OSError, pa.ArrowInvalid, KeyError):
-        return None
-    told = {
-        run_id: row["log_bytes"] for run_id, row in runs.items() if row["log_state"] == "complete"
-    }
-    return runs if sizes.items() <= told.items() else None
-
-
 def _rows(runs: pa.Table) -> dict[str, dict[str, Any]]:
-    return {row["run_id"]: row for row in runs.select([*_OF_RUNS, *_OF_LOG]).to_pylist()}
+    return {row["run_id"]: row for row in runs.select(list(_OF_RUNS)).to_pylist()}

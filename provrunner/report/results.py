@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,14 +13,17 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from provrunner.errors import LogError, nearest
+from provrunner.ids import digest
 from provrunner.log.folder import (
     find_sweep,
     log_folder,
+    plan_digest,
     run_folder,
     sealed_name,
     unplanned_runs,
 )
 from provrunner.log.objective import find_objectives
+from provrunner.log.parts import Sources
 from provrunner.log.reader import Log, read_log
 from provrunner.log.runs import level_column, level_type
 from provrunner.log.sweep import read_tables
@@ -50,22 +55,30 @@ RUN_COLUMNS = (
 )
 """What the sensitivity analysis is told of a run; no hyperparameter of a study has such a name."""
 
+MANY_RUNS = 1000
+"""From so many on a summary that was written is read, for to make it anew takes seconds."""
+
 _UNTOLD = ("list", "single")
 """Designs that do not say how their points were chosen."""
 
 
-def open_sweep(path: Path | str | None = None, *, granularity: str | None = None) -> Sweep:
+def open_sweep(
+    path: Path | str | None = None, *, granularity: str | None = None, stored: bool = True
+) -> Sweep:
     """Open a sweep to read it, also while it runs.
 
     Args:
         path: its folder, or a folder above it for the newest sweep there; None is `outputs`.
         granularity: how finely its graph tells training: `run`, `stage`, `epoch` or
             `checkpointed`; None is as configured.
+        stored: take from `tables/` what was derived of logs that are sealed as they were then; else
+            all is derived from the logs anew.
 
     Raises:
         LogError: there is no sweep.
     """
-    return Sweep(find_sweep(None if path is None else Path(path)), granularity=granularity)
+    folder = find_sweep(None if path is None else Path(path))
+    return Sweep(folder, granularity=granularity, stored=stored)
 
 
 class Sweep:
@@ -76,15 +89,18 @@ class Sweep:
     Args:
         folder: the sweep's folder, which holds `plan.json`.
         granularity: of its graph, as for `open_sweep`.
+        stored: as for `open_sweep`.
 
     Raises:
         LogError: there is no plan in it, or a damaged one.
     """
 
-    def __init__(self, folder: Path, *, granularity: str | None = None) -> None:
+    def __init__(
+        self, folder: Path, *, granularity: str | None = None, stored: bool = True
+    ) -> None:
         self.folder = folder
         self._granularity = granularity
-        self._tables = read_tables(folder)
+        self._tables = read_tables(folder, stored=stored)
 
     @property
     def plan(self) -> Plan:
@@ -166,6 +182,14 @@ class Sweep:
 
         return write_files(self)
 
+    def sources(self) -> Sources:
+        """Return what the tables and the summary were derived from, for who stores them."""
+        return replace(
+            self._tables.sources(),
+            plan=plan_digest(self.folder),
+            summary=digest(self._summary.to_json()),
+        )
+
     def about(self) -> tuple[str, ...]:
         """Return lines on why it was run, what it repeats, and what was noted afterwards."""
         return about_lines(self.plan, self.table("notes"))
@@ -190,6 +214,24 @@ class Sweep:
 
     @cached_property
     def _summary(self) -> Summary:
+        return self._stored_summary() or self._build_summary()
+
+    def _stored_summary(self) -> Summary | None:
+        """Return the summary that was made of these very runs, where there are many."""
+        from provrunner.sensitivity import Summary
+
+        part = self._tables.whole
+        if part is None or len(part.runs) < MANY_RUNS:
+            return None
+        try:
+            text = (self.folder / "summary.json").read_text("utf-8")
+        except (OSError, UnicodeDecodeError):
+            return None
+        told = (part.sources.plan, part.sources.summary)
+        is_same = told == (plan_digest(self.folder), digest(text))
+        return Summary(json.loads(text)) if is_same else None
+
+    def _build_summary(self) -> Summary:
         from provrunner.report.analyze import with_passed_over
         from provrunner.report.unread import flag_unread
         from provrunner.sensitivity import build_summary

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import pairwise
 
 import numpy as np
@@ -119,11 +120,7 @@ def fit_model(design: Design, y: Floats) -> Fit:
         design: of the analysed runs.
         y: (n_runs,) in the order of the design's runs.
     """
-    blocks = [np.ones((y.size, 1)), design.seed_columns, *map(design.term_columns, design.terms)]
-    stops = np.cumsum([block.shape[1] for block in blocks])
-    spans = [slice(int(a), int(b)) for a, b in pairwise(stops)]
-    matrix = np.hstack(blocks)
-    inverse, projection, leverage = _solve(matrix)
+    matrix, spans, (inverse, projection, leverage) = _system(design)
     coefficients = projection @ y
     return Fit(
         coefficients=coefficients,
@@ -135,6 +132,24 @@ def fit_model(design: Design, y: Floats) -> Fit:
         seeds=spans[0],
         floor=rounding_floor(y),
     )
+
+
+@lru_cache(maxsize=2)
+def _system(design: Design) -> tuple[Floats, list[slice], tuple[Floats, Floats, Floats]]:
+    """Return the columns of a design, the spans of its components, and what `_solve` makes of them.
+
+    One design is fitted to the objective, to its values through training and to the durations; of
+    thousands of runs it takes a second each time.
+    """
+    blocks = [
+        np.ones((design.n_runs, 1)),
+        design.seed_columns,
+        *map(design.term_columns, design.terms),
+    ]
+    stops = np.cumsum([block.shape[1] for block in blocks])
+    spans = [slice(int(a), int(b)) for a, b in pairwise(stops)]
+    matrix = np.hstack(blocks)
+    return matrix, spans, _solve(matrix)
 
 
 def _solve(matrix: Floats) -> tuple[Floats, Floats, Floats]:

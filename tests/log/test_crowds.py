@@ -32,18 +32,18 @@ sink.close(RunStatus.FINISHED)
 """
 
 
-def test_32_processes_at_once_lose_no_row_and_share_no_file(tmp_path):
+def test_64_processes_at_once_lose_no_row_and_share_no_file(tmp_path):
     command = [sys.executable, "-c", WRITER, str(tmp_path)]
-    processes = [subprocess.Popen([*command, str(number)]) for number in range(32)]
-    assert [process.wait() for process in processes] == [0] * 32
-    for number in range(32):
+    processes = [subprocess.Popen([*command, str(number)]) for number in range(64)]
+    assert [process.wait() for process in processes] == [0] * 64
+    for number in range(64):
         run = tmp_path / "runs" / f"{number:04d}-00000000"
         log = read_log(run)
         assert log.state is LogState.COMPLETE
         assert log.table["value"].to_pylist() == [step + number / 128 for step in range(400)]
         assert log.table["run"].to_pylist() == [number] * 400
     files = [path for path in tmp_path.rglob("*") if path.is_file()]
-    assert len(files) == 32 * 3
+    assert len(files) == 64 * 3
 
 
 def seconds_a_value(sink, names, steps):
