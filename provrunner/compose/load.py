@@ -13,6 +13,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from omegaconf import DictConfig
 
+from provrunner.compose.hydra_versions import version_base
 from provrunner.compose.launchers import register_launchers
 from provrunner.compose.mistakes import COMPOSITION_ERRORS, explain, explain_override
 from provrunner.compose.resolvers import register_resolvers
@@ -200,7 +201,7 @@ def config_keys(cfg: DictConfig) -> tuple[str, ...]:
 
 
 def _compose(overrides: list[str], *, return_hydra_config: bool) -> DictConfig:
-    with initialize_config_dir(str(package_conf()), job_name="provrunner", version_base="1.3"):
+    with initialize_config_dir(str(package_conf()), job_name="provrunner", **version_base()):
         return compose(CONFIG_NAME, overrides, return_hydra_config=return_hydra_config)
 
 

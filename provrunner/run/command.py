@@ -20,14 +20,13 @@ from provrunner.compose import (
     is_under_torchrun,
     package_conf,
 )
+from provrunner.compose.hydra_versions import version_base
 from provrunner.errors import ConfigError
 from provrunner.run.job import run_task
 from provrunner.run.launching import Outcome
 from provrunner.run.sweeper import check
 
 __all__ = ["start"]
-
-_VERSION_BASE = "1.3"
 
 
 def start(words: Sequence[str]) -> Outcome | None:
@@ -55,7 +54,7 @@ def start(words: Sequence[str]) -> Outcome | None:
             return None
         check(config, args.overrides)
         with hydra.initialize_config_dir(
-            str(package_conf()), job_name="provrunner", version_base=_VERSION_BASE
+            str(package_conf()), job_name="provrunner", **version_base()
         ):
             engine = cast("Hydra", GlobalHydra.instance().hydra)
             outcome: Outcome = engine.multirun(
@@ -92,6 +91,6 @@ def _only_shows(args: argparse.Namespace) -> bool:
 def _show(words: Sequence[str]) -> None:
     """Hand the words to Hydra's own entry point, which prints and returns or exits."""
     sys.argv = [sys.argv[0], *words]
-    hydra.main(
-        version_base=_VERSION_BASE, config_path=str(package_conf()), config_name=CONFIG_NAME
-    )(run_task)()
+    hydra.main(**version_base(), config_path=str(package_conf()), config_name=CONFIG_NAME)(
+        run_task
+    )()

@@ -12,6 +12,8 @@ from typing import Any
 from hydra.utils import get_object, instantiate
 from omegaconf import OmegaConf
 
+from provrunner.compose.hydra_versions import instantiation
+
 __all__ = ["ConfigReads", "reads_argument"]
 
 _BUILT = frozenset({"data", "model", "optimizer", "scheduler", "task", "trainer"})
@@ -54,7 +56,7 @@ class ConfigReads:
         """
         plain = OmegaConf.to_container(node, resolve=True) if OmegaConf.is_config(node) else node
         self._counts.update(_handed_over(path, plain))
-        return instantiate(node, **given)
+        return instantiate(node, **instantiation(), **given)
 
     def count(self, names: Iterable[str]) -> dict[str, int | None]:
         """Return how often each leaf was read; None for what the sweep reads, not the run."""

@@ -23,6 +23,7 @@ from provrunner.compose import (
     check_sweep,
     parse_overrides,
 )
+from provrunner.compose.hydra_versions import version_base
 from provrunner.compose.load import config_keys
 from provrunner.compose.sweep import config_digest
 from provrunner.compose.values import to_override
@@ -46,7 +47,6 @@ __all__ = ["CODE", "Repetition", "prepare_rerun", "rerun_task"]
 CODE = ("recorded", "here")
 """Whose code is run."""
 
-_VERSION_BASE = "1.3"
 _FIXED = ("hydra", "run", "sweep")
 """What a rerun takes from the record in any case."""
 
@@ -86,9 +86,7 @@ class Repetition:
         with tempfile.TemporaryDirectory(prefix="provrunner-") as name, self._at_its_code(warn):
             check_trust(self.record, Path.cwd(), self.trusted)
             added = write_recorded(Path(name), self.record.config)
-            with hydra.initialize_config_dir(
-                name, job_name="provrunner", version_base=_VERSION_BASE
-            ):
+            with hydra.initialize_config_dir(name, job_name="provrunner", **version_base()):
                 outcome = _launch(self.record, self.changes, added, here)
         folder = outcome.folder
         shown = folder.relative_to(here) if folder.is_relative_to(here) else folder

@@ -29,6 +29,7 @@ from provrunner.compose import (
     parse_overrides,
 )
 from provrunner.compose.extend import extend_plan, plan_differences
+from provrunner.compose.hydra_versions import version_base
 from provrunner.compose.load import config_keys
 from provrunner.compose.mistakes import explain_interpolation
 from provrunner.compose.resolvers import hydra_resolvable
@@ -56,7 +57,6 @@ from provrunner.schema import LogState, RunStatus
 
 __all__ = ["Choice", "resume_plan", "resume_sweep"]
 
-_VERSION_BASE = "1.3"
 _HEAD = 3
 """Words of a resuming command line before its flags and overrides: provrunner resume FOLDER."""
 
@@ -119,7 +119,7 @@ def resume_sweep(
     with config_folder(flags):
         _check(folder, words, source)
         with hydra.initialize_config_dir(
-            str(package_conf()), job_name="provrunner", version_base=_VERSION_BASE
+            str(package_conf()), job_name="provrunner", **version_base()
         ):
             engine = cast("Hydra", GlobalHydra.instance().hydra)
             config = engine.compose_config(
