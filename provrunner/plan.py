@@ -12,6 +12,7 @@ from provrunner.ids import canonical_json, digest
 
 __all__ = [
     "GRANULARITIES",
+    "Asked",
     "Extension",
     "Hyperparameter",
     "Imported",
@@ -19,6 +20,7 @@ __all__ = [
     "Origin",
     "Plan",
     "Point",
+    "Sampler",
     "matching_runs",
 ]
 
@@ -28,8 +30,11 @@ GRANULARITIES = ("run", "stage", "epoch", "checkpointed")
 _FORMAT = 1
 _NOT_OF_THE_SPEC = (
     *("sweep_id", "created", "command", "base_iri", "granularity"),
-    *("extensions", "imported", "origin", "reason"),
+    *("asked", "extensions", "imported", "origin", "reason", "stopped"),
 )
+_LATER = ("further", "pruning", "sampler", "zipped")
+"""Left out of the spec where they say nothing: older plans had no such keys."""
+
 _SHORTEST_ID = 4
 
 
@@ -79,6 +84,8 @@ class Hyperparameter:
         grammar: the axis as the user wrote it.
         low: lower end of the range that it is drawn from; None where it has levels.
         high: upper end of that range.
+        when: other hyperparameters with the levels at which alone this one has a value; None where
+            it always has one.
     """
 
     name: str
@@ -88,6 +95,7 @@ class Hyperparameter:
     grammar: str = ""
     low: float | None = None
     high: float | None = None
+    when: Mapping[str, tuple[Any, ...]] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +146,6 @@ class Imported:
         ranges: lower and upper end of the hyperparameters for which the store declares them.
         skipped: of each run that could not be read, which and why.
         passed_over: columns that were taken for no hyperparameters, each with the reason.
-        objectives: metrics that the sweep is judged by after the first, with their directions.
     """
 
     tool: str
@@ -149,7 +156,6 @@ class Imported:
     ranges: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     skipped: tuple[str, ...] = ()
     passed_over: tuple[tuple[str, str], ...] = ()
-    objectives: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +174,47 @@ class Extension:
 
 
 @dataclass(frozen=True, slots=True)
+class Sampler:
+    """What an adaptive sweep asks for its points.
+
+    Attributes:
+        agent: the class that answers, such as `optuna.samplers.TPESampler`.
+        version: of its package.
+        seed: what it draws with.
+        trials: points to ask for, those given first among them.
+        batch: points asked for at once.
+        seeds: of the replicates of each point; of independent ones, as many zeros.
+        options: arguments of the class that were given.
+    """
+
+    agent: str
+    version: str
+    seed: int
+    trials: int
+    batch: int
+    seeds: tuple[int, ...]
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Why a trial is part of an adaptive sweep.
+
+    Attributes:
+        trial_id: of the trial.
+        number: of the trial in the sampler's own study.
+        reason: `given`, `startup`, `model` (chosen in view of what was told) or `random` (the
+            sampler repeated itself).
+        told: results that the sampler knew then.
+    """
+
+    trial_id: str
+    number: int
+    reason: str
+    told: int
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """A sweep as declared, written to `plan.json` before the first run.
 
@@ -175,7 +222,8 @@ class Plan:
         sweep_id: unique; the folder's name, with a random part where a user named the folder.
         name: what the user calls it.
         created: UTC time in ISO 8601.
-        design: `grid`, `list`, `ofat`, `random`, `sobol`, `lhs` or `single`.
+        design: `grid`, `list`, `ofat`, `random`, `sobol`, `lhs`, `tpe`, `gp`, `cmaes`, `nsga2` or
+            `single`.
         seeds: `common` when all trials share their seeds, a block in the analysis; else
             `independent`.
         command: the command line, redacted.
@@ -186,6 +234,12 @@ class Plan:
         origin: the run that this sweep of one repeats; None for a sweep of its own.
         imported: what it was made from; None for a sweep that ran here.
         extensions: what was added to it after it had begun, in order.
+        further: objectives beside the first, each at the epoch that the first one takes, or `last`.
+        zipped: names of hyperparameters that take their levels together.
+        sampler: what an adaptive sweep asks for its points; None for any other.
+        asked: why each trial is part of an adaptive sweep, in the order of asking.
+        stopped: why no further run was started, None where nothing held it up.
+        pruning: the rule that stops runs early, with its settings; None where there is none.
     """
 
     sweep_id: str
@@ -205,14 +259,30 @@ class Plan:
     origin: Origin | None = None
     imported: Imported | None = None
     extensions: tuple[Extension, ...] = ()
+    further: tuple[Objective, ...] = ()
+    zipped: tuple[tuple[str, ...], ...] = ()
+    sampler: Sampler | None = None
+    asked: tuple[Asked, ...] = ()
+    stopped: str | None = None
+    pruning: Mapping[str, Any] | None = None
 
     @property
     def spec_sha256(self) -> str:
         """Digest of all that decides the points: sweeps with the same one are the same."""
         spec = asdict(self)
-        for key in _NOT_OF_THE_SPEC:
+        for key in (*_NOT_OF_THE_SPEC, *(key for key in _LATER if not spec[key])):
             del spec[key]
+        for axis in spec["hyperparameters"]:
+            if axis["when"] is None:
+                del axis["when"]
         return digest(canonical_json(spec))
+
+    @property
+    def runs_promised(self) -> int:
+        """Runs there will be when all has been asked for: those of its points in other designs."""
+        if self.sampler is None:
+            return len(self.points)
+        return max(len(self.points), self.sampler.trials * len(self.sampler.seeds))
 
     def find_point(self, term: int | str, others: Sequence[Point] = ()) -> Point:
         """Return the run of a number, an id, or four or more first characters of an id.
@@ -262,10 +332,7 @@ class Plan:
             return cls(
                 **{key: document[key] for key in ("sweep_id", "name", "created", "design")},
                 objective=Objective(**document["objective"]),
-                hyperparameters=tuple(
-                    Hyperparameter(**{**axis, "levels": tuple(axis["levels"])})
-                    for axis in document["hyperparameters"]
-                ),
+                hyperparameters=tuple(map(_hyperparameter, document["hyperparameters"])),
                 points=tuple(Point(**point) for point in document["points"]),
                 replicates=document["replicates"],
                 seeds=document["seeds"],
@@ -277,9 +344,26 @@ class Plan:
                 origin=_origin(document.get("origin")),
                 imported=_imported(document.get("imported")),
                 extensions=tuple(map(_extension, document.get("extensions", ()))),
+                further=tuple(Objective(**one) for one in document.get("further", ())),
+                zipped=tuple(map(tuple, document.get("zipped", ()))),
+                sampler=_sampler(document.get("sampler")),
+                asked=tuple(Asked(**one) for one in document.get("asked", ())),
+                stopped=document.get("stopped"),
+                pruning=document.get("pruning"),
             )
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise LogError(f"plan.json is damaged: {error!r}") from error
+
+
+def _hyperparameter(node: Mapping[str, Any]) -> Hyperparameter:
+    when = node.get("when")
+    levels = {"levels": tuple(node["levels"])}
+    kept = None if when is None else {name: tuple(values) for name, values in when.items()}
+    return Hyperparameter(**{**node, **levels, "when": kept})
+
+
+def _sampler(node: Mapping[str, Any] | None) -> Sampler | None:
+    return None if node is None else Sampler(**{**node, "seeds": tuple(node["seeds"])})
 
 
 def _origin(node: Mapping[str, Any] | None) -> Origin | None:
@@ -291,12 +375,10 @@ def _imported(node: Mapping[str, Any] | None) -> Imported | None:
         return None
     ranges = {name: (low, high) for name, (low, high) in node["ranges"].items()}
     passed_over = tuple((name, reason) for name, reason in node.get("passed_over", ()))
-    objectives = tuple((metric, direction) for metric, direction in node.get("objectives", ()))
     told = {
         "ranges": ranges,
         "skipped": tuple(node["skipped"]),
         "passed_over": passed_over,
-        "objectives": objectives,
     }
     return Imported(**{**node, **told})
 

@@ -24,7 +24,7 @@ from provrunner.compose.targets import annotation_of, check_target, find_target,
 from provrunner.compose.values import to_override
 from provrunner.errors import ConfigError, nearest
 from provrunner.ids import canonical_json
-from provrunner.plan import Plan, Point
+from provrunner.plan import Hyperparameter, Plan, Point
 
 __all__ = ["check_sweep"]
 
@@ -125,7 +125,7 @@ def _covering(plan: Plan) -> Iterator[Point]:
     """Yield points until every level of every axis was in one; the only point of a single run."""
     seen: set[tuple[str, str]] = set()
     ranges = {axis.name for axis in plan.hyperparameters if axis.low is not None}
-    for point in plan.points:
+    for point in plan.points if plan.sampler is None else _samples(plan):
         levels = {
             (name, type(value).__name__ if name in ranges else canonical_json(value))
             for name, value in point.values.items()
@@ -133,6 +133,33 @@ def _covering(plan: Plan) -> Iterator[Point]:
         if not levels <= seen or (not levels and not point.run):
             seen |= levels
             yield point
+
+
+def _samples(plan: Plan) -> Iterator[Point]:
+    """Yield points that an adaptive sweep may ask for, such that each level is in one of them."""
+    axes = {axis.name: axis for axis in plan.hyperparameters}
+    levels = {name: axis.levels or (axis.low, axis.high) for name, axis in axes.items()}
+    for name in axes:
+        group = next((group for group in plan.zipped if name in group), (name,))
+        for place in range(len(levels[name])):
+            values = {other: held[0] for other, held in levels.items()}
+            _activate(name, axes, values)
+            values |= {other: levels[other][place] for other in group}
+            yield Point(0, "", "", 0, None, _active(axes, values))
+
+
+def _activate(name: str, axes: Mapping[str, Hyperparameter], values: dict[str, Any]) -> None:
+    for parent, wanted in (axes[name].when or {}).items():
+        values[parent] = wanted[0]
+        _activate(parent, axes, values)
+
+
+def _active(axes: Mapping[str, Hyperparameter], values: Mapping[str, Any]) -> dict[str, Any]:
+    def is_active(name: str) -> bool:
+        conditions = (axes[name].when or {}).items()
+        return all(values[other] in wanted and is_active(other) for other, wanted in conditions)
+
+    return {name: value for name, value in values.items() if is_active(name)}
 
 
 def _base(cfg: DictConfig, arguments: Sequence[str], plan: Plan, point: Point) -> DictConfig:

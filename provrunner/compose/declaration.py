@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
@@ -13,15 +13,20 @@ from omegaconf.errors import OmegaConfBaseException
 from provrunner.compose.load import parse_overrides, search_folders
 from provrunner.compose.mistakes import explain_interpolation
 from provrunner.compose.origins import source_of
+from provrunner.compose.pruning import check_divergence, read_pruning
 from provrunner.errors import ConfigError, nearest
 from provrunner.plan import Objective
 
 __all__ = ["Declaration", "read_declaration", "resolved_node", "sweep_source"]
 
 _DRAWN = ("random", "sobol", "lhs")
-_DESIGNS = ("grid", "list", "ofat", *_DRAWN)
+_ADAPTIVE = ("tpe", "gp", "cmaes", "nsga2")
+_DESIGNS = ("grid", "list", "ofat", *_DRAWN, *_ADAPTIVE)
 _SEEDS = ("common", "independent")
-_KEYS = ("name", "objective", "design", "params", "points", "trials", "replicates")
+_KEYS = (
+    *("name", "objective", "further", "design", "params", "zip", "when", "points", "trials"),
+    *("batch", "sampler", "hours", "replicates"),
+)
 _DIRECTIONS = ("minimize", "maximize")
 _EPOCHS = ("best", "last")
 _Where = Callable[[str], str]
@@ -35,12 +40,19 @@ class Declaration:
         where: the path of the file, for errors.
         name: what the user calls it; None if unnamed.
         objective: what it is judged by.
-        design: `grid`, `list`, `ofat`, `random`, `sobol` or `lhs`.
+        design: `grid`, `list`, `ofat`, `random`, `sobol`, `lhs`, or, where points are asked for,
+            `tpe`, `gp`, `cmaes` or `nsga2`.
         params: axes by key.
         points: points of a list, or those before the drawn ones, all with the same keys.
-        trials: points to draw; None for a design that draws none.
+        trials: points to draw or to ask for; None for a design that enumerates them.
         replicates: runs of one trial, at least 1.
         seeds: `common` or `independent`.
+        further: objectives beside the first.
+        zipped: groups of axes that move together.
+        when: by axis, levels of other axes at which alone it has a value.
+        batch: points asked for at once; None: as many as there are runs at once.
+        sampler: arguments of what is asked for points.
+        pruning: the rule by which runs are stopped early, with its settings; None: no such rule.
     """
 
     where: str
@@ -52,11 +64,22 @@ class Declaration:
     replicates: int
     seeds: str
     trials: int | None = None
+    further: tuple[Objective, ...] = ()
+    zipped: Sequence[Sequence[str]] = ()
+    when: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    batch: int | None = None
+    sampler: Mapping[str, Any] = field(default_factory=dict)
+    pruning: Mapping[str, Any] | None = None
 
     @property
     def is_drawn(self) -> bool:
-        """Whether points are drawn, and not enumerated."""
-        return self.design in _DRAWN
+        """Whether points are drawn or asked for, and not enumerated."""
+        return self.design in _DRAWN or self.is_adaptive
+
+    @property
+    def is_adaptive(self) -> bool:
+        """Whether each point is asked for in view of the results before it."""
+        return self.design in _ADAPTIVE
 
 
 def read_declaration(cfg: DictConfig, arguments: Sequence[str]) -> Declaration:
@@ -74,16 +97,25 @@ def read_declaration(cfg: DictConfig, arguments: Sequence[str]) -> Declaration:
     if not isinstance(params, dict):
         raise _mistake(where, "sweep.params", f"expected a mapping of keys, got {params!r}")
     replicates, seeds = _replicates(sweep.get("replicates"), where)
+    check_divergence(sweep.get("divergence"), where)
+    _check_hours(sweep.get("hours"), where)
+    when = _when(sweep.get("when") or {}, where)
     return Declaration(
         where=sweep_source(arguments),
         name=sweep.get("name"),
         objective=_objective(sweep.get("objective"), where),
         design=design,
         params=params,
-        points=_points(sweep.get("points") or [], design, where),
+        points=_points(sweep.get("points") or [], design, where, same_keys=not when),
         replicates=replicates,
         seeds=seeds,
         trials=_trials(sweep.get("trials"), design, where),
+        further=_further(sweep, design, where),
+        zipped=_zipped(sweep.get("zip") or [], where),
+        when=when,
+        batch=_batch(sweep.get("batch"), where),
+        sampler=_sampler(sweep.get("sampler") or {}, where),
+        pruning=read_pruning(sweep.get("prune"), where),
     )
 
 
@@ -120,8 +152,7 @@ def resolved_node(cfg: DictConfig, key: str) -> dict[str, Any]:
     return {str(name): value for name, value in node.items()}
 
 
-def _objective(node: Any, where: _Where) -> Objective:
-    path = "sweep.objective"
+def _objective(node: Any, where: _Where, path: str = "sweep.objective") -> Objective:
     if not isinstance(node, dict) or not isinstance(node.get("metric"), str):
         raise _mistake(where, path, f"expected a mapping with a metric's name, got {node!r}")
     _check_keys(node, ("metric", "direction", "at"), path, where)
@@ -131,26 +162,91 @@ def _objective(node: Any, where: _Where) -> Objective:
     return objective
 
 
-def _points(points: Any, design: str, where: _Where) -> list[dict[str, Any]]:
+def _further(sweep: Mapping[str, Any], design: str, where: _Where) -> tuple[Objective, ...]:
+    path, nodes = "sweep.further", sweep.get("further") or []
+    if not isinstance(nodes, list):
+        raise _mistake(where, path, f"expected a list of objectives, got {nodes!r}")
+    further = tuple(_further_objective(node, where, path) for node in nodes)
+    names = [_objective(sweep.get("objective"), where).metric, *(one.metric for one in further)]
+    if len(set(names)) < len(names):
+        raise _mistake(where, path, f"an objective stands there twice: {', '.join(names)}")
+    if design == "cmaes" and further:
+        raise _mistake(where, path, "cmaes takes one objective; tpe, gp and nsga2 take several")
+    if design == "nsga2" and not further:
+        raise _mistake(where, path, "nsga2 is for several objectives; give it a second one")
+    return further
+
+
+def _further_objective(node: Any, where: _Where, path: str) -> Objective:
+    if isinstance(node, dict) and "at" in node:
+        text = "a further objective is taken at the epoch that the first one takes; leave it out"
+        raise _mistake(where, f"{path}.at", text)
+    return _objective(node, where, path)
+
+
+def _zipped(groups: Any, where: _Where) -> list[list[str]]:
+    is_list = isinstance(groups, list) and all(
+        isinstance(group, list) and len(group) > 1 and all(isinstance(name, str) for name in group)
+        for group in groups
+    )
+    if not is_list:
+        text = f"expected lists of axes that move together, as [[a, b]]; got {groups!r}"
+        raise _mistake(where, "sweep.zip", text)
+    return list(groups)
+
+
+def _when(node: Any, where: _Where) -> dict[str, dict[str, Any]]:
+    if not isinstance(node, dict) or not all(isinstance(v, dict) and v for v in node.values()):
+        text = f"expected levels by axis, as {{momentum: {{optimizer: sgd}}}}; got {node!r}"
+        raise _mistake(where, "sweep.when", text)
+    return node
+
+
+def _batch(count: Any, where: _Where) -> int | None:
+    if count is not None and not _is_count(count):
+        text = f"expected a whole number from 1 up or null, got {count!r}"
+        raise _mistake(where, "sweep.batch", text)
+    return None if count is None else int(count)
+
+
+def _sampler(node: Any, where: _Where) -> dict[str, Any]:
+    if not isinstance(node, dict):
+        raise _mistake(where, "sweep.sampler", f"expected arguments by name, got {node!r}")
+    return node
+
+
+def _check_hours(hours: Any, where: _Where) -> None:
+    is_number = isinstance(hours, int | float) and not isinstance(hours, bool)
+    if hours is not None and not (is_number and hours > 0):
+        text = f"expected a number of hours above 0 or null, got {hours!r}"
+        raise _mistake(where, "sweep.hours", text)
+
+
+def _is_count(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 1
+
+
+def _points(points: Any, design: str, where: _Where, *, same_keys: bool) -> list[dict[str, Any]]:
     path = "sweep.points"
     if not isinstance(points, list) or not all(isinstance(point, dict) for point in points):
         raise _mistake(where, path, f"expected a list of mappings, got {points!r}")
     if design == "list" and not points:
         raise _mistake(where, path, "empty; design list needs at least 2 points")
     for number, point in enumerate(points):
-        if point.keys() != points[0].keys():
+        if same_keys and point.keys() != points[0].keys():
             differing = ", ".join(sorted(point.keys() ^ points[0].keys()))
             raise _mistake(where, path, f"point {number} differs from point 0 in keys: {differing}")
     return points
 
 
 def _trials(count: Any, design: str, where: _Where) -> int | None:
-    if design not in _DRAWN:
+    if design not in (*_DRAWN, *_ADAPTIVE):
         return None
-    if not isinstance(count, int) or isinstance(count, bool) or count < 1:
-        text = f"design {design} needs the number of points to draw, such as 30; got {count!r}"
+    if not _is_count(count):
+        verb = "draw" if design in _DRAWN else "ask for"
+        text = f"design {design} needs the number of points to {verb}, such as 30; got {count!r}"
         raise _mistake(where, "sweep.trials", text)
-    return count
+    return int(count)
 
 
 def _replicates(node: Any, where: _Where) -> tuple[int, str]:
@@ -158,15 +254,24 @@ def _replicates(node: Any, where: _Where) -> tuple[int, str]:
     mapping = node if isinstance(node, dict) else {"n": node}
     _check_keys(mapping, ("n", "seeds"), path, where)
     count, seeds = mapping.get("n", 1), mapping.get("seeds", "common")
-    if not isinstance(count, int) or isinstance(count, bool) or count < 1:
+    if not _is_count(count):
         raise _mistake(where, path, f"expected a whole number from 1 up, got {count!r}")
     _check_word(seeds, _SEEDS, f"{path}.seeds", where)
-    return count, str(seeds)
+    return int(count), str(seeds)
 
 
 def _check_reader(sweep: Mapping[str, Any], where: _Where) -> None:
     """Refuse axes that the design does not read."""
-    readers = {"points": ("list", *_DRAWN), "params": ("grid", "ofat", *_DRAWN), "trials": _DRAWN}
+    drawn = (*_DRAWN, *_ADAPTIVE)
+    readers = {
+        "points": ("list", *drawn),
+        "params": ("grid", "ofat", *drawn),
+        "zip": ("grid", *drawn),
+        "when": ("grid", *drawn),
+        "trials": drawn,
+        "batch": _ADAPTIVE,
+        "sampler": _ADAPTIVE,
+    }
     for key, designs in readers.items():
         if sweep.get(key) and sweep["design"] not in designs:
             text = f"read by design {', '.join(designs)} only; the design is {sweep['design']}"

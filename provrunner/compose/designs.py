@@ -4,29 +4,23 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import product
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from provrunner.compose.axes import Axis
+from provrunner.compose.space import Space
 from provrunner.errors import ConfigError
 from provrunner.ids import canonical_json
 
-__all__ = ["draw_trials", "grid_trials", "ofat_trials"]
+__all__ = ["draw_trials", "ofat_trials"]
 
 _DIGITS = 6
 """Significant digits of a number drawn from a range."""
 
 _TRIES = 6
 """Times that more is drawn where points repeat; each time twice as much."""
-
-
-def grid_trials(axes: Mapping[str, Axis]) -> list[dict[str, Any]]:
-    """Return all combinations of the axes' levels, the last axis changing fastest."""
-    levels = product(*(axis.levels for axis in axes.values()))
-    return [dict(zip(axes, values, strict=True)) for values in levels]
 
 
 def ofat_trials(axes: Mapping[str, Axis], defaults: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -52,7 +46,7 @@ def ofat_trials(axes: Mapping[str, Axis], defaults: Mapping[str, Any]) -> list[d
 
 
 def draw_trials(
-    design: str, axes: Mapping[str, Axis], count: int, *, seed: int, fixed: Sequence[Any] = ()
+    design: str, space: Space, count: int, *, seed: int, fixed: Sequence[Any] = ()
 ) -> list[dict[str, Any]]:
     """Return points drawn from ranges and levels, no two alike, after those that are fixed.
 
@@ -61,7 +55,8 @@ def draw_trials(
 
     Args:
         design: `random`, `sobol` or `lhs`.
-        axes: ranges, drawn uniformly or uniformly in their logarithm, and levels, all alike.
+        space: its ranges are drawn uniformly or uniformly in their logarithm, its levels all
+            alike.
         count: points to draw.
         seed: of the draw.
         fixed: points that come first, by name of the axis.
@@ -71,23 +66,29 @@ def draw_trials(
     """
     size = count
     for _ in range(_TRIES):
-        points = [*fixed, *_placed(axes, _unit(design, len(axes), size, seed))]
+        points = [*fixed, *_placed(space, _unit(design, len(space.blocks), size, seed))]
         distinct = list({canonical_json(dict(point)): dict(point) for point in points}.values())
         if len(distinct) >= count + len(fixed):
             return distinct[: count + len(fixed)]
         if design == "lhs":
             break
         size *= 2
-    where = next(iter(axes.values())).where
+    where = next(iter(space.axes.values())).where
     raise ConfigError(
         f"{where}: design {design} finds {len(distinct) - len(fixed)} different points where "
         f"sweep.trials asks for {count}; ask for fewer, or take design grid"
     )
 
 
-def _placed(axes: Mapping[str, Axis], unit: npt.NDArray[np.float64]) -> Iterator[dict[str, Any]]:
+def _placed(space: Space, unit: npt.NDArray[np.float64]) -> Iterator[dict[str, Any]]:
     for row in unit.tolist():
-        yield {name: _value(axis, u) for (name, axis), u in zip(axes.items(), row, strict=True)}
+        yield space.point(
+            {
+                name: _value(space.axes[name], u)
+                for block, u in zip(space.blocks, row, strict=True)
+                for name in block
+            }
+        )
 
 
 def _unit(design: str, width: int, count: int, seed: int) -> npt.NDArray[np.float64]:

@@ -5,12 +5,24 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
+from provrunner.compose.sweep import trial_points
 from provrunner.ids import canonical_json, run_id
-from provrunner.plan import Extension, Plan, Point
+from provrunner.plan import Extension, Hyperparameter, Objective, Plan, Point
 
-__all__ = ["extend_plan", "plan_differences"]
+__all__ = ["extend_plan", "keep_asked", "plan_differences"]
 
 _SHOWN = 3
+
+
+def keep_asked(old: Plan, new: Plan) -> Plan:
+    """Return a new plan of an adaptive sweep with the trials that the old one has asked for."""
+    if old.sampler is None or new.sampler is None:
+        return new
+    trials = {point.trial_id: point.values for point in old.points}
+    points: list[Point] = []
+    for values in trials.values():
+        points += trial_points(new, values, len(points))
+    return replace(new, points=tuple(points), asked=old.asked)
 
 
 def plan_differences(old: Plan, new: Plan) -> tuple[str, ...]:
@@ -42,7 +54,7 @@ def extend_plan(old: Plan, new: Plan, command: tuple[str, ...]) -> Plan:
     """
     known = {_identity(point) for point in old.points}
     added = [point for point in new.points if _identity(point) not in known]
-    if not added:
+    if not added and not _asks_for_more(old, new):
         return old
     first = len(old.points)
     numbered = tuple(_numbered(added, old.points))
@@ -51,8 +63,15 @@ def extend_plan(old: Plan, new: Plan, command: tuple[str, ...]) -> Plan:
         hyperparameters=new.hyperparameters,
         points=(*old.points, *numbered),
         replicates=new.replicates,
+        sampler=new.sampler,
         extensions=(*old.extensions, Extension(new.created, command, first)),
     )
+
+
+def _asks_for_more(old: Plan, new: Plan) -> bool:
+    if old.sampler is None or new.sampler is None:
+        return False
+    return new.sampler.trials > old.sampler.trials
 
 
 def _numbered(added: Iterable[Point], old: Sequence[Point]) -> Iterator[Point]:
@@ -75,7 +94,14 @@ def _differences(old: Plan, new: Plan) -> Iterator[str]:
         "sweep.design": [old.design, new.design],
         "the seeds' kind": [old.seeds, new.seeds],
         "the axes": [", ".join(axis.name for axis in p.hyperparameters) for p in (old, new)],
+        "sweep.further": [", ".join(map(_goal, plan.further)) for plan in (old, new)],
+        "sweep.prune": [_rule(plan) for plan in (old, new)],
+        "the sampler": [_sampler(plan) for plan in (old, new)],
     }
+    if old.sampler is not None:
+        # No point tells of it: the sampler knows only results of the space that it was made for.
+        for had, has in zip(old.hyperparameters, new.hyperparameters, strict=False):
+            stated[had.name] = [_space(had), _space(has)]
     for name, (before, after) in stated.items():
         if before != after:
             yield f"{name} was {before or 'none'}, and is {after or 'none'}"
@@ -89,6 +115,27 @@ def _differences(old: Plan, new: Plan) -> Iterator[str]:
 
 def _objective(plan: Plan) -> str:
     return f"{plan.objective.direction} {plan.objective.metric} at {plan.objective.at}"
+
+
+def _goal(objective: Objective) -> str:
+    return f"{objective.direction} {objective.metric}"
+
+
+def _rule(plan: Plan) -> str:
+    return "" if plan.pruning is None else canonical_json(dict(plan.pruning))
+
+
+def _sampler(plan: Plan) -> str:
+    sampler = plan.sampler
+    if sampler is None:
+        return ""
+    return f"{sampler.agent} {canonical_json(dict(sampler.options))} of seed {sampler.seed}"
+
+
+def _space(axis: Hyperparameter) -> str:
+    if axis.low is not None:
+        return f"{axis.scale} from {axis.low} to {axis.high}"
+    return canonical_json(list(axis.levels))
 
 
 def _settings(point: Point) -> str:

@@ -13,17 +13,27 @@ from omegaconf.errors import OmegaConfBaseException
 
 from provrunner.compose.axes import Axis, command_line_axes, file_axes, list_axes
 from provrunner.compose.declaration import Declaration, read_declaration
-from provrunner.compose.designs import draw_trials, grid_trials, ofat_trials
+from provrunner.compose.designs import draw_trials, ofat_trials
+from provrunner.compose.environment import available_cores
 from provrunner.compose.load import group_options, parse_overrides
 from provrunner.compose.mistakes import explain_interpolation
 from provrunner.compose.origins import source_of
 from provrunner.compose.resolvers import hydra_resolvable
-from provrunner.compose.values import to_override
+from provrunner.compose.space import Space, read_space
+from provrunner.compose.values import plain_value, to_override
 from provrunner.errors import ConfigError
 from provrunner.ids import canonical_json, digest, run_id, trial_id
-from provrunner.plan import Hyperparameter, Plan, Point
+from provrunner.plan import Hyperparameter, Plan, Point, Sampler
 
-__all__ = ["NOT_OF_THE_RESULT", "build_plan", "config_digest", "job_overrides"]
+__all__ = [
+    "NOT_OF_THE_RESULT",
+    "build_plan",
+    "config_digest",
+    "job_overrides",
+    "read_search",
+    "runs_at_once",
+    "trial_points",
+]
 
 _MAX_RUNS = 1000
 _MAX_SEED = 2**32 - 1
@@ -68,9 +78,11 @@ def _build_plan(
     axes = _axes(declared, arguments)
     given = _given_seeds(axes.pop("seed", None))
     replicates = len(given) or declared.replicates
-    _check_size(declared, axes, replicates, is_confirmed=cfg.get("yes") is True)
+    space = _space(declared, axes, arguments)
+    free = {block[0]: space.axes[block[0]] for block in space.blocks}
+    _check_size(declared, free, replicates, is_confirmed=cfg.get("yes") is True)
     base = _base_seed(cfg, replicates)
-    trials = _trials(declared, axes, cfg, base)
+    trials = _trials(declared, space, cfg, base)
     seeds = given or tuple(base + replicate for replicate in range(replicates))
     is_independent = declared.seeds == "independent" and not given
     points = _points(trials, seeds, base if is_independent else None)
@@ -80,7 +92,9 @@ def _build_plan(
         created=created,
         objective=declared.objective,
         design=declared.design if axes else "single",
-        hyperparameters=tuple(_hyperparameter(axis, cfg) for axis in axes.values()),
+        hyperparameters=tuple(
+            _hyperparameter(axis, cfg, space.when.get(name)) for name, axis in space.axes.items()
+        ),
         points=points,
         replicates=replicates,
         seeds="independent" if is_independent else "common",
@@ -88,7 +102,39 @@ def _build_plan(
         config_sha256=config_digest(cfg),
         base_iri=OmegaConf.select(cfg, "provenance.base_iri"),
         granularity=OmegaConf.select(cfg, "provenance.granularity", default="checkpointed"),
+        further=declared.further,
+        zipped=space.zipped,
+        sampler=_sampler(declared, cfg, base, seeds) if declared.is_adaptive else None,
+        pruning=declared.pruning,
     )
+
+
+def read_search(cfg: DictConfig, arguments: Sequence[str]) -> tuple[Space, list[dict[str, Any]]]:
+    """Return the space that a sweep's points are asked from, and the points given first.
+
+    Raises:
+        ConfigError: it cannot be spanned as declared.
+    """
+    with hydra_resolvable(cfg):
+        declared = read_declaration(cfg, arguments)
+        axes = _axes(declared, arguments)
+        axes.pop("seed", None)
+        space = _space(declared, axes, arguments)
+        return space, _fixed(declared, space)
+
+
+def trial_points(plan: Plan, values: Mapping[str, Any], first: int) -> tuple[Point, ...]:
+    """Return the runs of one more trial of an adaptive sweep, one a replicate.
+
+    Args:
+        plan: with a sampler.
+        values: of the trial.
+        first: number of the first of them.
+    """
+    if plan.sampler is None:
+        raise ValueError("a plan without a sampler has all its points")
+    base = plan.sampler.seed if plan.seeds == "independent" else None
+    return _points([values], plan.sampler.seeds, base, first=first)
 
 
 def job_overrides(plan: Plan, arguments: Sequence[str], folder: Path) -> list[list[str]]:
@@ -146,20 +192,62 @@ def _axes(declared: Declaration, arguments: Sequence[str]) -> dict[str, Axis]:
     return spanned
 
 
+def _space(declared: Declaration, axes: Mapping[str, Axis], arguments: Sequence[str]) -> Space:
+    plain = [one for one in parse_overrides(arguments) if not one.is_sweep_override()]
+    fixed = {
+        one.key_or_group: plain_value(one.value())
+        for one in plain
+        if one.key_or_group in declared.params and one.key_or_group not in axes
+    }
+    return read_space(axes, declared.zipped, declared.when, fixed=fixed, where=declared.where)
+
+
+def _sampler(declared: Declaration, cfg: DictConfig, base: int, seeds: Sequence[int]) -> Sampler:
+    """Say what will be asked; it is loaded here, so that its absence is told before any run."""
+    from provrunner.compose.samplers import describe_sampler
+
+    agent, version = describe_sampler(declared.design, declared.sampler, declared.where)
+    is_independent = declared.seeds == "independent"
+    batch = declared.batch or max(1, -(-runs_at_once(cfg) // len(seeds)))
+    return Sampler(
+        agent=agent,
+        version=version,
+        seed=base,
+        trials=len(declared.points) + (declared.trials or 0),
+        batch=batch,
+        seeds=(0,) * len(seeds) if is_independent else tuple(seeds),
+        options=declared.sampler,
+    )
+
+
+def runs_at_once(cfg: DictConfig) -> int:
+    """Return how many runs the launcher has under way, as far as its settings tell."""
+    stated = OmegaConf.select(cfg, "hydra.launcher.n_jobs")
+    if isinstance(stated, int) and stated > 0:
+        return stated
+    devices = OmegaConf.select(cfg, "trainer.devices")
+    return max(1, available_cores() // (devices if isinstance(devices, int) and devices > 0 else 1))
+
+
 def _check_spans(declared: Declaration, axes: Mapping[str, Axis]) -> None:
     """Refuse a range where levels are enumerated, and a draw from nothing."""
     for axis in axes.values():
         if axis.span is not None and (not declared.is_drawn or axis.name == "seed"):
             raise ConfigError(
                 f"{axis.where}: {axis.grammar!r}: interval() has no levels to enumerate; design "
-                f"{declared.design} needs choice() or range(); random, sobol and lhs draw from it"
+                f"{declared.design} needs choice() or range(); random, sobol, lhs and the adaptive "
+                "designs draw from it"
             )
     if declared.is_drawn and not axes.keys() - {"seed"}:
         raise ConfigError(f"{declared.where}: sweep.params: design {declared.design} has no axes")
 
 
 def _points(
-    trials: Sequence[Mapping[str, Any]], seeds: Sequence[int], base: int | None
+    trials: Sequence[Mapping[str, Any]],
+    seeds: Sequence[int],
+    base: int | None,
+    *,
+    first: int = 0,
 ) -> tuple[Point, ...]:
     """Number the runs; with a base seed, each derives its own from base, replicate and trial."""
     points: list[Point] = []
@@ -167,7 +255,7 @@ def _points(
         trial = trial_id(values)
         for replicate, common in enumerate(seeds):
             seed = common if base is None else _independent_seed(base, replicate, trial)
-            number = len(points)
+            number = first + len(points)
             name = run_id(number, values, seed)
             points.append(Point(number, name, trial, replicate, seed, values))
     return tuple(points)
@@ -178,31 +266,35 @@ def _without(points: Sequence[Mapping[str, Any]], fixed: set[str]) -> list[dict[
 
 
 def _trials(
-    declared: Declaration, axes: Mapping[str, Axis], cfg: DictConfig, seed: int
+    declared: Declaration, space: Space, cfg: DictConfig, seed: int
 ) -> list[dict[str, Any]]:
     if declared.design == "list":
-        return _listed(declared, axes)
+        return _listed(declared, space.axes)
     if declared.design == "ofat":
-        return ofat_trials(axes, {name: _default(name, cfg) for name in axes})
+        return ofat_trials(space.axes, {name: _default(name, cfg) for name in space.axes})
     if not declared.is_drawn:
-        return grid_trials(axes)
-    fixed = _fixed(declared, axes)
-    return draw_trials(declared.design, axes, declared.trials or 0, seed=seed, fixed=fixed)
+        return space.grid()
+    fixed = _fixed(declared, space)
+    if declared.is_adaptive:
+        return []  # they are asked for, those given first as well
+    return draw_trials(declared.design, space, declared.trials or 0, seed=seed, fixed=fixed)
 
 
 def _listed(declared: Declaration, axes: Mapping[str, Axis]) -> list[dict[str, Any]]:
-    return [{name: point[name] for name in axes} for point in declared.points]
+    return [{name: point[name] for name in axes if name in point} for point in declared.points]
 
 
-def _fixed(declared: Declaration, axes: Mapping[str, Axis]) -> list[dict[str, Any]]:
-    """Return the points that come before the drawn ones, each with a value for every axis."""
-    if declared.points and declared.points[0].keys() != axes.keys():
-        raise ConfigError(
-            f"{declared.where}: sweep.points have {', '.join(declared.points[0])}; before drawn "
-            f"points they need exactly the axes {', '.join(axes)}"
-        )
+def _fixed(declared: Declaration, space: Space) -> list[dict[str, Any]]:
+    """Return the points that come first, each with a value for every axis that is active in it."""
+    for point in declared.points:
+        active = space.point({name: point.get(name) for name in space.axes})
+        if point.keys() != active.keys():
+            raise ConfigError(
+                f"{declared.where}: sweep.points have {', '.join(point)}; before drawn points "
+                f"they need exactly the axes {', '.join(active)}"
+            )
     _check_distinct(declared.points, declared.where)
-    return _listed(declared, axes)
+    return _listed(declared, space.axes)
 
 
 def _check_size(
@@ -276,7 +368,9 @@ def _name(declared: Declaration, cfg: DictConfig) -> str:
     return name or "sweep"
 
 
-def _hyperparameter(axis: Axis, cfg: DictConfig) -> Hyperparameter:
+def _hyperparameter(
+    axis: Axis, cfg: DictConfig, when: Mapping[str, tuple[Any, ...]] | None
+) -> Hyperparameter:
     return Hyperparameter(
         name=axis.name,
         levels=axis.levels,
@@ -285,6 +379,7 @@ def _hyperparameter(axis: Axis, cfg: DictConfig) -> Hyperparameter:
         grammar=axis.grammar,
         low=axis.span[0] if axis.span else None,
         high=axis.span[1] if axis.span else None,
+        when=when,
     )
 
 

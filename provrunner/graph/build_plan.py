@@ -33,6 +33,7 @@ def add_plan(context: Context) -> None:
                 "high": axis.high,
                 "default": axis.default,
                 "grammar": axis.grammar or None,
+                "when": canonical_json(axis.when) if axis.when else None,
             },
         )
         context.statements.relate("was_derived_from", id, context.sweep_config)
@@ -102,6 +103,9 @@ def _add_sweep_config(context: Context) -> None:
             "replicates": plan.replicates,
             "plannedRuns": len(plan.points),
             "purpose": plan.reason,
+            "pruning": canonical_json(plan.pruning) if plan.pruning else None,
+            "zipped": [canonical_json(list(group)) for group in plan.zipped],
+            "stopped": plan.stopped,
             "command": canonical_json(list(plan.command)) if plan.command else None,
         },
     )
@@ -146,6 +150,34 @@ def _add_sweep(context: Context) -> None:
         "config",
         time=span.start,
         role="pr:config",
+    )
+    _add_sampler(context)
+
+
+def _add_sampler(context: Context) -> None:
+    """State what chose the points of an adaptive sweep, with its seed and options."""
+    sampler = context.plan.sampler
+    if sampler is None:
+        return
+    agent = context.statements.add(
+        "agent",
+        qualified_id("software", sampler.agent, sampler.version, context.plan.sweep_id),
+        ("prov:SoftwareAgent", "pr:Sampler"),
+        f"{sampler.agent} {sampler.version}",
+        attributes={
+            "name": sampler.agent,
+            "version": sampler.version,
+            "seed": sampler.seed,
+            "options": canonical_json(sampler.options),
+        },
+    )
+    context.statements.relate(
+        "was_associated_with",
+        context.sweep,
+        agent,
+        agent,
+        plan=context.sweep_config,
+        role="pr:sampler",
     )
 
 

@@ -42,6 +42,7 @@ def add_run(context: Context, record: RunRecord) -> str:
             "host": row["host"],
             "worldSize": row["world_size"],
             "logState": row["log_state"],
+            **_asked(context, record),
         },
     )
     context.statements.relate(
@@ -96,6 +97,13 @@ def _add_config(context: Context, record: RunRecord) -> str:
     for name in sorted(record.params.keys() - swept.keys() - context.shared):
         add_setting(context, config, record.params[name])
     return config
+
+
+def _asked(context: Context, record: RunRecord) -> dict[str, object]:
+    """Say why an adaptive sweep asked for the trial, and how many results were known then."""
+    trial = record.row["trial_id"]
+    found = next((one for one in context.plan.asked if one.trial_id == trial), None)
+    return {} if found is None else {"asked": found.reason, "told": found.told}
 
 
 def _planned(context: Context, record: RunRecord) -> dict[str, object]:

@@ -20,6 +20,7 @@ __all__ = [
     "claim_sweep_folder",
     "create_sweep_folder",
     "find_sweep",
+    "grow_plan",
     "holds_sweep",
     "journal_name",
     "log_folder",
@@ -193,9 +194,22 @@ def replace_plan(folder: Path, plan: Plan) -> None:
     """
     path = folder / _PLAN_FILE
     before = path.with_suffix(f".{max(len(plan.extensions) - 1, 0)}.json")
-    following = path.with_suffix(f".{os.getpid()}.tmp")
     try:
         before.write_bytes(path.read_bytes())
+    except OSError as error:
+        raise LogError(f"cannot write {before}: {error.strerror}") from error
+    grow_plan(folder, plan)
+
+
+def grow_plan(folder: Path, plan: Plan) -> None:
+    """Put a plan that has grown in the place of the one before, of which it holds all.
+
+    Raises:
+        LogError: the folder cannot be written.
+    """
+    path = folder / _PLAN_FILE
+    following = path.with_suffix(f".{os.getpid()}.tmp")
+    try:
         with following.open("w", encoding="utf-8") as file:
             file.write(plan.to_json())
             file.flush()

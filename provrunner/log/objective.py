@@ -13,7 +13,15 @@ from provrunner.log.epochs import drop_superseded
 from provrunner.log.events import Ints, group_codes, numpy_column
 from provrunner.plan import Objective
 
-__all__ = ["STAGES", "Reached", "find_objectives", "judged_stage", "lowest_rank", "stages_of"]
+__all__ = [
+    "STAGES",
+    "Reached",
+    "find_further",
+    "find_objectives",
+    "judged_stage",
+    "lowest_rank",
+    "stages_of",
+]
 
 STAGES = ("validate", "train", "test")
 """Where the objective is judged, in this order."""
@@ -79,6 +87,31 @@ def find_objectives(
             last_step=steps[end],
         )
     return reached
+
+
+def find_further(metrics: pa.Table, first: Objective, further: Objective) -> dict[str, float]:
+    """Return what each run reached in a further objective, by run id.
+
+    Args:
+        metrics: the public table `metrics`.
+        first: the first objective; at the epoch at which it counts the further one does, too.
+        further: the further one; `at="last"` takes its last value instead.
+
+    Returns:
+        Finite values; a run that logged none in that epoch is left out.
+    """
+    if further.at == "last":
+        ends = find_objectives(metrics, further)
+        return {run_id: end.last for run_id, end in ends.items() if np.isfinite(end.last)}
+    reached = find_objectives(metrics, first)
+    rows = _objective_rows(metrics, further.metric, None)
+    found: dict[str, float] = {}
+    columns = (rows[name].to_pylist() for name in ("run_id", "epoch", "value"))
+    for run_id, epoch, value in zip(*columns, strict=True):
+        counts = run_id in reached and reached[run_id].epoch == epoch
+        if counts and value is not None and np.isfinite(value):
+            found[run_id] = float(value)
+    return found
 
 
 def _objective_rows(metrics: pa.Table, metric: str, stage: str | None) -> pa.Table:

@@ -24,7 +24,7 @@ from provrunner.log.sealed import DAMAGED_SEAL, DamagedSealError
 from provrunner.plan import Plan, Point
 from provrunner.schema import TABLES, LogState, RunStatus
 
-__all__ = ["FolderLogs", "log_size", "read_tables"]
+__all__ = ["FolderLogs", "log_size", "read_tables", "with_run"]
 
 _NAMED = 4
 """How many damaged logs are warned of by name."""
@@ -168,7 +168,7 @@ class FolderLogs:
                 self._damaged_seals.add(run_id)
                 continue
             states[run_id] = log.state
-            parts.append(_with_run(name, log.table, number, run_id))
+            parts.append(with_run(name, log.table, number, run_id))
             if log.state is LogState.CORRUPT:
                 file = f"{log_folder(path)}{os.sep}{log.detail}"
                 damages.append(f"run {run_id}: {file}; {log.table.num_rows} rows of it are read")
@@ -196,7 +196,7 @@ def log_size(log: Path) -> int:
     return total
 
 
-def _with_run(name: str, table: pa.Table, number: int, run_id: str) -> pa.Table:
+def with_run(name: str, table: pa.Table, number: int, run_id: str) -> pa.Table:
     """Shape a run's log as a public table; in its sealed files texts are dictionaries."""
     rows = table.num_rows
     columns = {field.name: table[field.name] for field in table.schema}

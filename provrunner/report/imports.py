@@ -78,8 +78,8 @@ def import_runs(
     now = datetime.now(UTC)
     goal = Objective(judged[0], ways[0], at="last")
     plan = _plan(store, goal, points, axes, _passed_over(store, chosen))
-    further = tuple(zip(judged[1:], ways[1:], strict=True))
-    plan = replace(plan, imported=plan.imported and replace(plan.imported, objectives=further))
+    others = zip(judged[1:], ways[1:], strict=True)
+    plan = replace(plan, further=tuple(Objective(*other, at="last") for other in others))
     was_there = to is not None and Path(to).is_dir()
     folder = _make_folder(to, store.name, now)
     try:

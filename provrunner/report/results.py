@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -22,13 +22,13 @@ from provrunner.log.folder import (
     sealed_name,
     unplanned_runs,
 )
-from provrunner.log.objective import find_objectives
+from provrunner.log.objective import find_further
 from provrunner.log.parts import Sources
 from provrunner.log.reader import Log, read_log
 from provrunner.log.runs import level_column, level_type
 from provrunner.log.sweep import read_tables
 from provrunner.log.views import Views
-from provrunner.plan import Hyperparameter, Objective, Plan, Point
+from provrunner.plan import Hyperparameter, Plan, Point
 from provrunner.report.about import about_lines
 from provrunner.report.lazy import LAZY_TABLES, project_runs, summary_rows
 from provrunner.schema import TABLES
@@ -233,17 +233,21 @@ class Sweep:
 
     def _build_summary(self) -> Summary:
         from provrunner.report.analyze import with_passed_over
+        from provrunner.report.stopped import flag_stopped
         from provrunner.report.unread import flag_unread
         from provrunner.sensitivity import build_summary
 
         summary = build_summary(
-            trials_table(self.plan, self.runs, self._tables["metrics"]),
+            with_further(
+                trials_table(self.plan, self.runs), self.plan, lambda: self._tables["metrics"]
+            ),
             build_study(self.plan),
             epochs=objective_by_epoch(self._tables["epochs"], self.plan.objective.metric),
         )
         if self.plan.imported is not None:
             summary = with_passed_over(summary, self.plan.imported.passed_over)
-        return flag_unread(summary, self._tables["params"], self.plan)
+        summary = flag_unread(summary, self._tables["params"], self.plan)
+        return flag_stopped(summary, self.plan)
 
     @cached_property
     def _graph(self) -> Graph:
@@ -278,9 +282,11 @@ def build_study(plan: Plan) -> Study:
 
 def _further(plan: Plan) -> tuple[tuple[str, str], ...]:
     """Return the objectives after the first; one named like a column of ours has another name."""
-    told = () if plan.imported is None else plan.imported.objectives
     taken = {*RUN_COLUMNS, *(axis.name for axis in plan.hyperparameters)}
-    return tuple((f"metric {name}" if name in taken else name, way) for name, way in told)
+    return tuple(
+        (f"metric {one.metric}" if one.metric in taken else one.metric, one.direction)
+        for one in plan.further
+    )
 
 
 def _parameter(plan: Plan, axis: Hyperparameter) -> Parameter:
@@ -295,12 +301,11 @@ def _parameter(plan: Plan, axis: Hyperparameter) -> Parameter:
     return Parameter(axis.name, (), axis.scale, low=low, high=high)
 
 
-def trials_table(plan: Plan, runs: pa.Table, metrics: pa.Table | None = None) -> pa.Table:
+def trials_table(plan: Plan, runs: pa.Table) -> pa.Table:
     """Return the planned rows of `runs` as the sensitivity analysis takes them.
 
-    Unlike `runs` it has a column for every hyperparameter of the study, whatever its name, and of
-    further objectives, which are read from the public table `metrics`. What an import counted as
-    replicates are no seeds, so that exact repeats can be told.
+    Unlike `runs` it has a column for every hyperparameter of the study, whatever its name. What an
+    import counted as replicates are no seeds, so that exact repeats can be told.
     """
     points = {point.run_id: point for point in plan.points}
     planned = pc.is_in(runs["run_id"], pa.array(list(points), pa.utf8()))
@@ -310,14 +315,22 @@ def trials_table(plan: Plan, runs: pa.Table, metrics: pa.Table | None = None) ->
         values = [row.get(parameter.name) for row in rows]
         kind = level_type([*values, *parameter.levels])
         table = table.append_column(parameter.name, level_column(values, kind))
-    if plan.imported is None or metrics is None:
-        return table
-    run_ids = table["run_id"].to_pylist()
-    for (name, _), (metric, way) in zip(_further(plan), plan.imported.objectives, strict=True):
-        reached = find_objectives(metrics, Objective(metric, way, at="last"))
-        ends = [reached[run_id].last if run_id in reached else None for run_id in run_ids]
-        table = table.append_column(name, pa.array(ends, pa.float64()))
-    return table.drop_columns("replicate")
+    return table if plan.imported is None else table.drop_columns("replicate")
+
+
+def with_further(trials: pa.Table, plan: Plan, metrics: Callable[[], pa.Table]) -> pa.Table:
+    """Add a column for each further objective, at the epoch at which the first one counts.
+
+    Args:
+        trials: what `trials_table` gave.
+        plan: of the sweep.
+        metrics: gives the public table, which is read where there is such an objective alone.
+    """
+    for (name, _), one in zip(_further(plan), plan.further, strict=True):
+        found = find_further(metrics(), plan.objective, one)
+        values = [found.get(run_id) for run_id in trials["run_id"].to_pylist()]
+        trials = trials.append_column(name, pa.array(values, pa.float64()))
+    return trials
 
 
 def objective_by_epoch(epochs: pa.Table, metric: str) -> pa.Table | None:

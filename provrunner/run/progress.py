@@ -67,11 +67,13 @@ class Progress:
     _display: Live | None = None
 
     def __enter__(self) -> Self:
-        total = len(self.plan.points)
+        total = self.plan.runs_promised
         name = self.plan.name
         self._ended.update(self.ended)
         had = f", {self._ended.total()} ended before" if self.ended else ""
-        self._say(f"{name}: {total} {'run' if total == 1 else 'runs'} in {self.folder}{had}")
+        if self.plan.sampler is None or len(self.plan.asked) <= self.plan.sampler.batch:
+            # an adaptive sweep comes here with every batch
+            self._say(f"{name}: {total} {'run' if total == 1 else 'runs'} in {self.folder}{had}")
         if self.console.is_terminal:
             self._display = Live(
                 self._render(), console=self.console, transient=True, refresh_per_second=4
@@ -141,7 +143,7 @@ class Progress:
     def _ended_line(
         self, point: Point, status: RunStatus, value: float | None, duration: float
     ) -> str:
-        done, total = self._ended.total(), len(self.plan.points)
+        done, total = self._ended.total(), self.plan.runs_promised
         shown = "" if value is None else f"  {self.plan.objective.metric} {value:.4g}"
         settings = ", ".join(f"{name}={value}" for name, value in point.values.items())
         left = self._seconds_left()
@@ -154,14 +156,14 @@ class Progress:
     def _seconds_left(self) -> float | None:
         if not self._durations:
             return None
-        left = len(self.plan.points) - self._ended.total()
+        left = self.plan.runs_promised - self._ended.total()
         return math.ceil(left / self.n_jobs) * sum(self._durations) / len(self._durations)
 
     def _rank(self, value: float) -> float:
         return value if self.plan.objective.direction == "minimize" else -value
 
     def _render(self) -> Group:
-        done, total = self._ended.total(), len(self.plan.points)
+        done, total = self._ended.total(), self.plan.runs_promised
         head = Table.grid(padding=(0, 1))
         left = self._seconds_left()
         head.add_row(

@@ -28,7 +28,7 @@ from provrunner.compose import (
     package_conf,
     parse_overrides,
 )
-from provrunner.compose.extend import extend_plan, plan_differences
+from provrunner.compose.extend import extend_plan, keep_asked, plan_differences
 from provrunner.compose.hydra_versions import version_base
 from provrunner.compose.load import config_keys
 from provrunner.compose.mistakes import explain_interpolation
@@ -42,9 +42,10 @@ from provrunner.plan import Plan
 from provrunner.run.code import code_differences, module_differences
 from provrunner.run.hidden import MASK
 from provrunner.run.job import run_task
-from provrunner.run.launching import Outcome, count_statuses, launch_jobs
+from provrunner.run.launching import Outcome
 from provrunner.run.planning import COMMAND, draft_plan, given_words, shown_words
 from provrunner.run.record import RunRecord, first_record
+from provrunner.run.rounds import carry_out
 from provrunner.run.trust import (
     Source,
     check_config_dir,
@@ -175,6 +176,7 @@ def resume_plan(
     """
     with own_sweep(folder):
         old = read_plan(folder)
+        draft = keep_asked(old, draft)
         compose = partial(hydra_context.config_loader.load_sweep_config, config)
         _refuse(
             folder,
@@ -196,12 +198,16 @@ def resume_plan(
         due = _due(folder, plan, failed=choice.failed, warn=warn)
         if plan is not old:
             replace_plan(folder, plan)
-        if not due:
-            return Outcome(folder, count_statuses(folder, plan))
-        every = job_overrides(plan, arguments, folder)
-        extra = _extra_words(choice)
-        jobs = [[*every[number], *extra] for number in due]
-        return launch_jobs(hydra_context, task_function, config, plan, jobs=jobs, folder=folder)
+        return carry_out(
+            hydra_context,
+            task_function,
+            config,
+            plan,
+            arguments=arguments,
+            due=due,
+            folder=folder,
+            extra=_extra_words(choice),
+        )
 
 
 def _words(folder: Path, changes: Sequence[str]) -> tuple[Path | None, list[str]]:
@@ -336,6 +342,7 @@ def _jobs(folder: Path, words: Sequence[str], draft: Plan) -> Iterator[list[str]
     is known only of its own configuration, composed as it will be.
     """
     old = read_plan(folder)
+    draft = keep_asked(old, draft)
     # What is written down numbers the runs, and names the keys of the axes, in its own way.
     plans = [draft] if plan_differences(old, draft) else [draft, extend_plan(old, draft, ())]
     jobs = (tuple(job) for plan in plans for job in job_overrides(plan, words, folder))

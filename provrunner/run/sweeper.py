@@ -11,11 +11,19 @@ from pathlib import Path
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
 
-from provrunner.compose import check_sweep, job_overrides
-from provrunner.log import claim_sweep_folder, create_sweep_folder, holds_sweep, new_sweep_id
-from provrunner.run.launching import Outcome, launch_plan
+from provrunner.compose import check_sweep
+from provrunner.log import (
+    claim_sweep_folder,
+    create_sweep_folder,
+    holds_sweep,
+    new_sweep_id,
+    write_plan,
+)
+from provrunner.log.liveness import own_sweep
+from provrunner.run.launching import Outcome
 from provrunner.run.planning import draft_plan
 from provrunner.run.resume import resume_plan
+from provrunner.run.rounds import carry_out
 
 __all__ = ["check", "make_folder", "run_plan"]
 
@@ -67,8 +75,17 @@ def run_plan(
         )
     folder = make_folder(config, draft.name, now)
     plan = replace(draft, sweep_id=new_sweep_id(folder, named=config.folder is not None))
-    jobs = job_overrides(plan, arguments, folder)
-    return launch_plan(hydra_context, task_function, config, plan, jobs=jobs, folder=folder)
+    with own_sweep(folder):
+        write_plan(folder, plan)
+        return carry_out(
+            hydra_context,
+            task_function,
+            config,
+            plan,
+            arguments=arguments,
+            due=range(len(plan.points)),
+            folder=folder,
+        )
 
 
 def make_folder(config: DictConfig, name: str, now: datetime) -> Path:

@@ -67,11 +67,11 @@ def raise_flags(
         found.append(Flag("reruns_collapsed", f"{reruns} bit-identical reruns are counted once"))
     pruned = sum(run.status == RunStatus.PRUNED for run in runs)
     if pruned:
-        found.append(
-            Flag(
-                "pruned_left_out", f"{pruned} pruned runs are left out: their levels look too good"
-            )
+        detail = (
+            f"{pruned} pruned runs are left out: stopped early (censored), their objective is at "
+            "another epoch budget; without them their levels look too good"
         )
+        found.append(Flag("pruned_left_out", detail))
     return tuple(found)
 
 

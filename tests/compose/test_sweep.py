@@ -198,7 +198,8 @@ def test_a_plus_is_kept_for_a_key_that_is_added():
     [
         (
             ["sweep.design=gird"],
-            "'gird' is none of grid, list, ofat, random, sobol, lhs; did you mean 'grid'?",
+            "'gird' is none of grid, list, ofat, random, sobol, lhs, tpe, gp, cmaes, nsga2; "
+            "did you mean 'grid'?",
         ),
         (["sweep.objective.direction=min"], "'min' is none of minimize, maximize"),
         (["sweep.objective.at=beast"], "did you mean 'best'?"),

@@ -11,6 +11,7 @@ from provrunner.cli.table import import_
 from provrunner.errors import ConfigError, LogError
 from provrunner.graph import check_graph
 from provrunner.log import verify_sweep
+from provrunner.plan import Objective
 from provrunner.report import (
     analyze_store,
     ask,
@@ -331,7 +332,7 @@ def test_several_objectives_are_kept_with_their_front(tmp_path):
     table = [("lr", "width", "seed", "loss", "speed"), *rows]
     ways = ["minimize", "maximize"]
     sweep, found = _told_alike(table, tmp_path, ["loss", "speed"], ways)
-    assert sweep.plan.imported.objectives == (("speed", "maximize"),)
+    assert sweep.plan.further == (Objective("speed", "maximize", at="last"),)
     assert [row["metric"] for row in found["objectives"]["list"]] == ["speed"]
     fronts = [row["values"] for row in found["objectives"]["front"]]
     assert fronts == [{"lr": 2, "width": 64}, {"lr": 1, "width": 64}]
