@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from provrunner.errors import ProvrunnerError
+from provrunner.errors import ProvrunnerError, ProvrunnerWarning
 from provrunner.ids import digest
 from provrunner.log.derive import STORED_TABLES, SweepTables
 from provrunner.log.folder import SEAL_FILE, log_folder, read_plan, run_folders
@@ -130,7 +130,8 @@ def remove_parts(folder: Path) -> None:
 
 def _compact_until(compactor: Compactor, ended: threading.Event, pause_s: float) -> None:
     while not ended.wait(pause_s):
-        with suppress(OSError, ValueError, pa.ArrowException, ProvrunnerError):
+        # a warning of a damaged log may be an error for the user
+        with suppress(OSError, ValueError, pa.ArrowException, ProvrunnerError, ProvrunnerWarning):
             while not ended.is_set() and compactor.step():
                 pass
 

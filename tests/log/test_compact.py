@@ -9,6 +9,7 @@ import pyarrow as pa
 import pytest
 from support.question_sweep import FAILED, LAST, write_last, write_sweep
 
+from provrunner.errors import ProvrunnerWarning
 from provrunner.log import PastEvent, PastMetric, read_plan, write_past_run
 from provrunner.log.compact import Compactor, compacting, remove_parts
 from provrunner.log.derive import STORED_TABLES, SweepTables
@@ -115,10 +116,14 @@ def test_a_run_that_goes_on_is_read_from_its_log(written, planned):
 
 def test_a_damaged_log_is_told_of_though_it_was_whole_when_stored(sweep):
     Compactor(sweep, least=1).step()
+    plan = read_plan(sweep)
     path = log_of(sweep, 4) / "metrics.arrow"
     path.write_bytes(path.read_bytes()[:-40])
-    assert read_tables(sweep)["runs"]["log_state"].to_pylist()[4] == "corrupt"
-    assert_tells_the_logs(sweep)
+    with pytest.warns(ProvrunnerWarning, match=f"{plan.points[4].run_id}: .*metrics.arrow"):
+        states = read_tables(sweep)["runs"]["log_state"].to_pylist()
+    assert states[4] == "corrupt"
+    with pytest.warns(ProvrunnerWarning):
+        assert_tells_the_logs(sweep)
 
 
 def test_logs_that_are_not_whole_are_in_no_part(sweep):
@@ -126,12 +131,14 @@ def test_logs_that_are_not_whole_are_in_no_part(sweep):
     data = bytearray(path.read_bytes())
     data[len(data) // 2] ^= 1
     path.write_bytes(data)
-    Compactor(sweep, least=1).step()
     plan = read_plan(sweep)
+    with pytest.warns(ProvrunnerWarning, match=f"{plan.points[4].run_id}: .*metrics.arrow"):
+        Compactor(sweep, least=1).step()
     (part,) = find_parts(sweep, plan.objective, FolderLogs(sweep, plan).fingerprints)
     assert len(part.runs) == 11
     assert plan.points[4].run_id not in part.runs
-    assert_tells_the_logs(sweep)
+    with pytest.warns(ProvrunnerWarning):
+        assert_tells_the_logs(sweep)
 
 
 @pytest.mark.parametrize("table", ["runs", "epochs", "params"])
