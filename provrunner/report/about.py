@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Mapping
+from typing import Any
 
 import pyarrow as pa
 
 from provrunner.plan import Plan
+from provrunner.report.numbers import number
 
 __all__ = ["about_lines"]
 
+_NAMED = 8
 
-def about_lines(plan: Plan, notes: pa.Table | None = None) -> tuple[str, ...]:
-    """Return a line for the reason, what was repeated or imported, each extension and each note.
+
+def about_lines(plan: Plan, runs: pa.Table, notes: pa.Table | None = None) -> tuple[str, ...]:
+    """Return a line for the reason, what was repeated, imported or added, further runs and notes.
 
     Args:
         plan: the sweep's plan.
+        runs: the public table `runs`; eight that the plan does not know are named, as are those of
+            a script's further Trainers.
         notes: the public table `notes`.
     """
     lines = [] if plan.reason is None else [f"reason: {plan.reason}"]
@@ -31,8 +38,19 @@ def about_lines(plan: Plan, notes: pa.Table | None = None) -> tuple[str, ...]:
             f"runs {extension.first} to {end - 1} were added {extension.created} by "
             f"{shlex.join(extension.command)}"
         )
+    planned = {point.run_id for point in plan.points}
+    further = [row for row in runs.to_pylist() if row["run_id"] not in planned]
+    lines.extend(_further_line(row, plan.objective.metric) for row in further[:_NAMED])
+    if len(further) > _NAMED:
+        lines.append(f"and {len(further) - _NAMED} more runs that were not planned")
     for row in [] if notes is None else notes.to_pylist():
         what = "" if row["run_id"] is None else f" on {row['run_id']}"
         who = f" by {row['user']}" if row["user"] else ""
         lines.append(f"note{what}{who}, {row['time']:%Y-%m-%d %H:%M} UTC: {row['text']}")
     return tuple(lines)
+
+
+def _further_line(row: Mapping[str, Any], metric: str) -> str:
+    reached = "" if row["objective"] is None else f", {metric} {number(row['objective'])}"
+    reason = f" ({row['reason']})" if row["reason"] and row["objective"] is None else ""
+    return f"run {row['run_id']} was not planned: {row['status']}{reached}{reason}"

@@ -82,7 +82,9 @@ def build_page(
     body = element(
         "body",
         element("a", "Skip to the verdict", href="#verdict", class_="skip"),
-        _header(summary, plan, tables["runs"], about_lines(plan, tables.get("notes"))),
+        _header(
+            summary, plan, tables["runs"], about_lines(plan, tables["runs"], tables.get("notes"))
+        ),
         _contents(shown),
         element("main", *(section.to_html() for section in shown)),
         element("footer", element("p", "Made by provrunner from the sweep's log alone.")),

@@ -191,8 +191,8 @@ class Sweep:
         )
 
     def about(self) -> tuple[str, ...]:
-        """Return lines on why it was run, what it repeats, and what was noted afterwards."""
-        return about_lines(self.plan, self.table("notes"))
+        """Return lines on why it was run, what it repeats, which runs no plan knows, and notes."""
+        return about_lines(self.plan, self.runs, self.table("notes"))
 
     def paths(self) -> dict[str, str]:
         """Return what lies where, as the summary on the terminal lists it."""

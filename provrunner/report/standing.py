@@ -14,7 +14,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from provrunner.log.folder import read_plan, run_folder
+from provrunner.log.folder import read_plan, run_folder, unplanned_runs
 from provrunner.log.liveness import is_alive, read_owner
 from provrunner.log.objective import STAGES
 from provrunner.log.reader import LogFollower, read_log, recorded_end, run_status
@@ -91,7 +91,7 @@ class Standing:
 
     Attributes:
         plan: the sweep as declared.
-        runs: all planned runs, in the plan's order.
+        runs: all planned runs, in the plan's order, then others, as a script's further Trainers.
         is_over: nothing more is to come: all runs have ended, or the sweep's process is gone.
     """
 
@@ -164,6 +164,9 @@ class Follower:
 
     def poll(self) -> Standing:
         """Return how the sweep stands now."""
+        known = {run.point.run_id for run in self._runs}
+        further = unplanned_runs(self.folder, self.plan)
+        self._runs += [RunNow(point) for point in further if point.run_id not in known]
         for place, run in enumerate(self._runs):
             if run.status in _OPEN or run.status is RunStatus.LOST:
                 try:

@@ -169,8 +169,9 @@ def _ended_line(run: RunNow, objective: Objective) -> str:
 
 
 def _of(run: RunNow) -> str:
-    settings = [f"{name}={value}" for name, value in run.point.values.items()]
-    return f"  ({visible(', '.join([*settings, f'seed {run.point.seed}']))})"
+    told = [f"{name}={value}" for name, value in run.point.values.items()]
+    told += [] if run.point.seed is None else [f"seed {run.point.seed}"]
+    return f"  ({visible(', '.join(told))})" if told else ""
 
 
 def _verdict(standing: Standing) -> str:

@@ -148,19 +148,28 @@ def share_sweep() -> Path:
     return sweep
 
 
-def take_run(sweep: Path, rank: int, *, seed: int | None = None) -> SingleRun:
+def take_run(
+    sweep: Path, rank: int, *, seed: int | None = None, number: int | None = None
+) -> SingleRun:
     """Return the next run of a sweep: its first rank makes the folder, further ranks share it.
+
+    Args:
+        sweep: the sweep folder.
+        rank: this process's.
+        seed: what the run is seeded with; None where the program does that itself.
+        number: that all ranks know it by; None asks the environment, which then knows the next.
 
     Raises:
         LogError: the folder cannot be made, or the first rank begins no run in time.
     """
-    number = next_run()
+    wanted = next_run() if number is None else number
     if rank == 0:
-        number = _claim(sweep, number)
+        wanted = _claim(sweep, wanted)
     else:
-        _await_claim(run_folder(sweep, _id(number)))
-    set_next_run(number + 1)
-    return SingleRun(sweep, _id(number), seed)
+        _await_claim(run_folder(sweep, _id(wanted)))
+    if number is None:
+        set_next_run(wanted + 1)
+    return SingleRun(sweep, _id(wanted), seed)
 
 
 def first_free(sweep: Path, number: int = 0) -> int:

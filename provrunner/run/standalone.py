@@ -1,8 +1,10 @@
-"""The callback for anyone's own script: a sweep of one run, with no Hydra."""
+"""The callback for anyone's own script: a sweep of one run a Trainer, with no Hydra."""
 
 from __future__ import annotations
 
 import functools
+import warnings
+import weakref
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,6 +13,7 @@ from provrunner import capture
 from provrunner.capture import CaptureOptions
 from provrunner.compose.environment import process_rank, recorded_sweep
 from provrunner.log import ArrowSink
+from provrunner.log.folder import run_number
 from provrunner.plan import Objective
 from provrunner.run.agreement import SharedSink
 from provrunner.run.signals import StopListener
@@ -28,7 +31,8 @@ class ProvenanceCallback(capture.ProvenanceCallback):
 
     Give it to any Trainer of `lightning` or `pytorch_lightning`; fit, validate, test and predict
     of that Trainer go to one log, which is sealed when the program ends, when a stage raises, or by
-    `close()`. Every verb of provrunner reads the result: `provrunner summary logs`.
+    `close()`. A further Trainer that is given it ends that run and begins the next one of the same
+    sweep. Every verb of provrunner reads the result: `provrunner summary logs`.
     All ranks of a distributed training write one folder.
     """
 
@@ -65,7 +69,9 @@ class ProvenanceCallback(capture.ProvenanceCallback):
         else:
             run = take_run(recorded, process_rank()[0])
             self._sink, context = run.make_sink(), run.make_context()
-        self._recorded = recorded
+        self._is_recorded, self._folder = recorded is not None, recorded
+        self._options = options
+        self._trainer: weakref.ref[Trainer] | None = None
         super().__init__(self._sink, options=options, context=context)
         self._listener = StopListener(self, self._sink.after_write)
 
@@ -75,10 +81,13 @@ class ProvenanceCallback(capture.ProvenanceCallback):
 
         A rank above zero knows it once its Trainer has called `setup`; before, it is None.
         """
-        return self._sink.folder if isinstance(self._sink, SharedSink) else self._recorded
+        return self._sink.folder if isinstance(self._sink, SharedSink) else self._folder
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         """Open the log, and seal it from now on when the program is stopped from outside."""
+        if self._trainer is not None and self._trainer() is not trainer:
+            self._begin_next(trainer)
+        self._trainer = weakref.ref(trainer)
         self._listener.listen()
         if self.folder is None and trainer.global_rank == 0:
             self._recording.guard.call(self._begin_alone)
@@ -88,6 +97,22 @@ class ProvenanceCallback(capture.ProvenanceCallback):
         """Make the folder late, where the environment speaks of ranks and the Trainer has one."""
         if isinstance(self._sink, SharedSink):
             self._recording.context = first_run(self._sink.begin()).make_context()
+
+    def _begin_next(self, trainer: Trainer) -> None:
+        """End the run of the Trainer before, and take the next one of the sweep for this one."""
+        self.close()
+        folder, done = self.folder, self._recording.context.run_id
+        if folder is None or done is None:
+            return
+        number = None if self._is_recorded else run_number(done) + 1
+        try:
+            run = take_run(folder, trainer.global_rank, number=number)
+        except Exception as error:  # noqa: BLE001  what cannot be recorded still trains
+            warnings.warn(f"provrunner records no run: {error}", RuntimeWarning, stacklevel=2)
+            return
+        self._folder, self._sink = folder, run.make_sink()
+        super().__init__(self._sink, options=self._options, context=run.make_context())
+        self._listener = StopListener(self, self._sink.after_write)
 
     def close(self, status: RunStatus | None = None, reason: str | None = None) -> None:
         """Write how the run ended and seal the log; a second call does nothing.

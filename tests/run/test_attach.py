@@ -9,6 +9,7 @@ import pytest
 
 import provrunner
 from provrunner.own_values import open_runs
+from provrunner.report import watch
 from provrunner.run.attach import attached_callbacks
 
 # Lightning's own remarks on tiny data, and a name that torch has renamed under it.
@@ -113,3 +114,28 @@ def test_the_scripts_own_callback_keeps_the_trainer_to_itself(monkeypatch):
     fit(callbacks=[own])
     assert rows("select count(*) from runs", "mine") == [(1,)]
     assert [path.name for path in Path().iterdir()] == ["mine"]
+
+
+@pytest.mark.slow
+def test_a_further_trainer_of_one_callback_is_the_next_run_and_is_shown_everywhere():
+    callback = provrunner.ProvenanceCallback("logs", name="mine", objective="x")
+    fit(callbacks=[callback])
+    assert callback.is_recording
+    second = fit(callbacks=[callback])
+    second.validate(second.lightning_module)  # of the same Trainer: the same run
+    callback.close()
+    fit(callbacks=[callback])
+
+    stages = (
+        "select run, status, list(subject order by seq) from events join runs using (run) "
+        "where kind = 'stage_start' group by all order by run"
+    )
+    assert rows(stages, "logs") == [
+        (0, "finished", ["fit"]), (1, "finished", ["fit", "validate"]), (2, "finished", ["fit"]),
+    ]  # fmt: skip
+    ids = [run_id for (run_id,) in rows("select run_id from runs order by run", "logs")]
+    told = provrunner.open_sweep("logs").about()
+    assert [line.split(",")[0] for line in told] == [
+        f"run {run_id} was not planned: finished" for run_id in ids[1:]
+    ]
+    assert watch("logs", once=True).counts == {"finished": 3}
