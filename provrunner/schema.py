@@ -224,8 +224,9 @@ EVENT_KINDS: Mapping[str, Mapping[str, str]] = {
     "adaptation": {
         "old": "any JSON",
         "new": "any JSON",
-        "cause": "str: scheduler, early_stopping, reduce_on_plateau, manual, ...",
+        "cause": "str: scheduler, early_stopping, reduce_on_plateau, asha, divergence, manual, ...",
         "agent": "str: class path or name of who did it",
+        "numbers": "object: what a rule decided by; absent where none did",
     },
     "checkpoint": {
         "sha256": "str",
@@ -441,6 +442,7 @@ TABLES: Mapping[str, pa.Schema] = {
             ("new", pa.utf8()),
             ("cause", pa.utf8()),
             ("agent", pa.utf8()),
+            ("numbers", pa.utf8()),
         ],
         "layers": [
             *_RUN,

@@ -26,6 +26,7 @@ class Change:
     new: Any
     cause: str
     agent: str
+    numbers: Any = None
 
 
 @dataclass(slots=True)

@@ -37,17 +37,20 @@ class SteeringWatch:
         return found
 
 
-def explain_stop(trainer: Trainer) -> tuple[str, str]:
-    """Return cause and agent of a set `trainer.should_stop`.
+def explain_stop(trainer: Trainer) -> tuple[str, str, Any]:
+    """Return cause, agent and, where a rule decided by some, numbers of a set `should_stop`.
 
     The classes are known by name, since two packages define them.
     """
     for callback, names in _named_callbacks(trainer):
+        decision = callback.decision if "RuleStop" in names else None
+        if decision is not None:
+            return decision.cause, type_path(callback), dict(decision.numbers)
         if "EarlyStopping" in names and callback.stopping_reason.name != "NOT_STOPPED":
-            return "early_stopping", type_path(callback)
+            return "early_stopping", type_path(callback), None
         if "Timer" in names and _is_over(callback.time_remaining()):
-            return "timer", type_path(callback)
-    return "manual", "unknown"
+            return "timer", type_path(callback), None
+    return "manual", "unknown", None
 
 
 def _cause(trainer: Trainer, name: str, new: object) -> tuple[str, str]:

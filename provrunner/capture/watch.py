@@ -146,8 +146,8 @@ class TrainingWatch:
                 self._write_change(change)
         if self._trainer is not None and self._trainer.should_stop and not self._stop_told:
             self._stop_told = True
-            cause, agent = explain_stop(self._trainer)
-            self._write_change(Change("trainer.should_stop", False, True, cause, agent))
+            cause = explain_stop(self._trainer)
+            self._write_change(Change("trainer.should_stop", False, True, *cause))
 
     def write_own(self, name: str, value: object, step: int | None) -> None:
         """Write a value of the user's own, at the current step, epoch and stage.
@@ -254,7 +254,10 @@ class TrainingWatch:
 
     def _write_change(self, change: Change) -> None:
         data = {"old": change.old, "new": change.new, "cause": change.cause}
-        self._event("adaptation", change.name, {**data, "agent": change.agent})
+        data["agent"] = change.agent
+        if change.numbers is not None:
+            data["numbers"] = change.numbers
+        self._event("adaptation", change.name, data)
 
     def _event(self, kind: str, subject: str, data: dict[str, Any]) -> None:
         self._recorder.event(kind, subject, data, step=self.step, epoch=self.epoch)

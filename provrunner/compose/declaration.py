@@ -25,7 +25,7 @@ _DESIGNS = ("grid", "list", "ofat", *_DRAWN, *_ADAPTIVE)
 _SEEDS = ("common", "independent")
 _KEYS = (
     *("name", "objective", "further", "design", "params", "zip", "when", "points", "trials"),
-    *("batch", "sampler", "hours", "replicates"),
+    *("batch", "sampler", "hours", "replicates", "prune", "divergence"),
 )
 _DIRECTIONS = ("minimize", "maximize")
 _EPOCHS = ("best", "last")

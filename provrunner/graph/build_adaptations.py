@@ -95,6 +95,7 @@ def _add_adaptation(
             "step": row["step"],
             "epoch": row["epoch"],
             "changes": changes,
+            "numbers": row["numbers"],
         },
     )
 

@@ -69,6 +69,7 @@ def build_adaptations(marked: pa.Table) -> pa.Table:
     columns["name"] = events["subject"]
     columns["old"] = [canonical_json(row.get("old")) for row in data]
     columns["new"] = [canonical_json(row.get("new")) for row in data]
+    columns["numbers"] = [_text(row.get("numbers")) for row in data]
     return shape_table("adaptations", events, columns)
 
 

@@ -28,6 +28,7 @@ from provrunner.run.hidden import (
 from provrunner.run.reads import ConfigReads
 from provrunner.run.seeding import seed_run
 from provrunner.run.signals import Stopped, raise_on_stop
+from provrunner.run.stopping import RuleStop
 from provrunner.run.words import redact_override
 from provrunner.schema import RunStatus
 
@@ -73,12 +74,14 @@ def _execute(
     callback = ProvenanceCallback(
         sink, options=_options(spec.config), context=_context(spec, folder, continuation)
     )
+    divergence = spec.config.sweep.get("divergence")
+    stop = RuleStop(spec.folder, spec.plan, spec.point, divergence)
     with raise_on_stop(sink.after_write):
         try:
-            metrics = _train(spec, folder, callback, continuation.checkpoint)
-        except Stopped as stop:
-            callback.interrupt(stop.number)
-            callback.close(RunStatus.INTERRUPTED, str(stop))
+            metrics = _train(spec, folder, (callback, stop), continuation.checkpoint)
+        except Stopped as signalled:
+            callback.interrupt(signalled.number)
+            callback.close(RunStatus.INTERRUPTED, str(signalled))
             raise
         except Exception as error:
             traceback.print_exc()
@@ -86,30 +89,36 @@ def _execute(
             if reraise:
                 raise
             return RunStatus.FAILED
-        status, reason = _verdict(spec.plan, metrics, _options(spec.config))
+        status, reason = stop.outcome or _verdict(spec.plan, metrics, _options(spec.config))
         callback.close(status, reason)
         return status
 
 
 def _train(
-    spec: RunSpec, folder: Path, callback: ProvenanceCallback, checkpoint: Path | None
+    spec: RunSpec,
+    folder: Path,
+    callbacks: tuple[ProvenanceCallback, RuleStop],
+    checkpoint: Path | None,
 ) -> Mapping[str, float]:
     """Fit, then test; return the last value of every metric that the fit logged.
 
-    A fit goes on from a checkpoint of the run's earlier attempt where there is one.
+    A fit goes on from a checkpoint of the run's earlier attempt where there is one. What was
+    stopped by a rule is not tested: it is not what the sweep promised.
     """
+    callback, stop = callbacks
     seed_run(spec.point.seed)
     reads = ConfigReads(spec.references)
     data = build_data(spec.config, reads)
     module = build_module(spec.config, data, reads)
-    trainer = build_trainer(spec.config, folder, reads, callback, RandomState())
+    trainer = build_trainer(spec.config, folder, reads, callback, RandomState(), stop)
     counts = reads.count(leaf.name for leaf in spec.leaves)
     callback.tell_reads({name: count for name, count in counts.items() if count is not None})
     if trainer.world_size > 1:
         set_joined_run(spec.to_joined(checkpoint))
     trainer.fit(module, datamodule=data, ckpt_path=checkpoint)
     metrics = {name: float(value) for name, value in trainer.callback_metrics.items()}
-    if spec.config.test and is_overridden("test_step", module):
+    is_tested = spec.config.test and stop.decision is None
+    if is_tested and is_overridden("test_step", module):
         trainer.test(module, datamodule=data, ckpt_path=_best_checkpoint(trainer), verbose=False)
     return metrics
 
@@ -125,7 +134,7 @@ def _verdict(
     """Judge a fit that ended by itself: a sweep cannot use an objective that is no number."""
     objective = plan.objective.metric
     if objective not in metrics:
-        if len(plan.points) == 1:
+        if plan.runs_promised == 1:
             return RunStatus.FINISHED, None
         metrics = {name: metrics[name] for name in metrics if options.keeps("metric", name)}
         known = ", ".join(sorted(metrics)) or "nothing"

@@ -8,15 +8,14 @@ from collections import Counter
 from datetime import UTC, datetime
 from types import SimpleNamespace
 
-import pyarrow as pa
 import pytest
+from support.past import write_run
 
 import provrunner
 from provrunner.compose import compose_config
 from provrunner.errors import ConfigError
 from provrunner.graph import check_graph
-from provrunner.log import read_plan, run_folder, write_past_run, write_plan
-from provrunner.log.past import PastEvent, PastMetric
+from provrunner.log import read_plan, write_plan
 from provrunner.run import rounds
 from provrunner.run.launching import Outcome
 from provrunner.run.planning import draft_plan
@@ -40,23 +39,6 @@ WORDS = [
 def bowl(values, seed):
     lr, width = math.log10(values["optimizer.lr"]), values["model.width"]
     return (lr + 2) ** 2 + ((width - 40) / 20) ** 2 + 0.05 * seed
-
-
-def write_run(folder, point, logged, status=RunStatus.FINISHED):
-    """Write a run that logged these values of its metrics, one an epoch."""
-    metrics = [
-        PastMetric(
-            name,
-            "validate",
-            pa.array(values, pa.float64()),
-            *(pa.array(range(len(values)), pa.int64()) for _ in range(2)),
-            pa.nulls(len(values), pa.int64()),
-        )
-        for name, values in logged.items()
-    ]
-    place = run_folder(folder, point.run_id)
-    place.mkdir(parents=True, exist_ok=True)
-    write_past_run(place, [PastEvent("run_start")], metrics, sweep_id="s", status=status)
 
 
 class Sweeps:
