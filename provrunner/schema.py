@@ -495,6 +495,14 @@ TABLES: Mapping[str, pa.Schema] = {
         ],
         "environment": [*_RUN, ("kind", pa.utf8()), ("name", pa.utf8()), ("value", pa.utf8())],
         "notes": [*_RUN, ("time", _TIME), ("user", pa.utf8()), ("text", pa.utf8())],
+        "collected": [
+            *_RUN,
+            ("path", pa.utf8()),
+            ("sha256", pa.utf8()),
+            ("size_bytes", pa.int64()),
+            ("time", _TIME),
+            ("user", pa.utf8()),
+        ],
         "nodes": [
             ("id", pa.utf8()),
             ("kind", pa.utf8()),

@@ -11,6 +11,7 @@ from provrunner.cli.ask import ask
 from provrunner.cli.execute import execute
 from provrunner.cli.explain import diff, impact, lineage, why
 from provrunner.cli.export import export
+from provrunner.cli.gc import gc
 from provrunner.cli.read import query, report, summary, verify, write_and_print
 from provrunner.cli.repeat import note, rerun, restore
 from provrunner.cli.resume import resume
@@ -22,7 +23,7 @@ __all__ = ["main"]
 
 _ALL = (
     watch, summary, report, query, ask, verify, lineage, why, diff, impact,
-    export, resume, restore, rerun, note, execute, analyze, import_,
+    export, resume, restore, rerun, note, gc, execute, analyze, import_,
 )  # fmt: skip
 _VERBS: Mapping[str, Verb] = {verb.name: verb for verb in _ALL}
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import pyarrow as pa
 
 from provrunner.graph.build_analysis import add_analysis
+from provrunner.graph.build_collected import add_collected
 from provrunner.graph.build_data import add_data
 from provrunner.graph.build_imported import add_import, add_stored_run
 from provrunner.graph.build_notes import add_notes
@@ -54,6 +55,10 @@ def build_graph(
     if granularity not in GRANULARITIES:
         raise ValueError(f"granularity is {granularity!r}; one of {', '.join(GRANULARITIES)}")
     context = Context(plan, read_records(tables), granularity)
+    if "collected" in tables:
+        removed = tables["collected"]
+        names = zip(removed["run_id"].to_pylist(), removed["path"].to_pylist(), strict=True)
+        context.collected.update(dict.fromkeys(names))
     add_plan(context)
     add_import(context)
     for record in context.records:
@@ -63,6 +68,8 @@ def build_graph(
         add_training(context, record)
         context.statements.settle(context.run(record))
     add_results(context)
+    if context.collected:
+        add_collected(context, tables["collected"])
     if "notes" in tables:
         add_notes(context, tables["notes"])
     if sensitivity is not None:

@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from provrunner.log.collected import with_collected
 from provrunner.log.epochs import Epochs, find_epochs, label_epochs, metric_labels
 from provrunner.log.events import mark_attempts
 from provrunner.log.objective import judged_stage, stages_of
@@ -52,6 +53,10 @@ class Logs(Protocol):
     @property
     def notes(self) -> pa.Table:
         """The public table `notes`."""
+
+    @property
+    def collected(self) -> pa.Table:
+        """The public table `collected`."""
 
     @property
     def fingerprints(self) -> Mapping[str, str]:
@@ -164,6 +169,10 @@ class SweepTables(Mapping[str, pa.Table]):
         fresh = build_runs(self.plan, self._marked, logs.metrics, logs.states, stage)
         return with_points(self._joined("runs", fresh), self.plan)
 
+    def _artifacts(self) -> pa.Table:
+        logged = self._joined("artifacts", build_artifacts(self._marked))
+        return with_collected(logged, self["collected"])
+
     def _epochs(self) -> pa.Table:
         stored = [_read(part, Part.read_epochs) for part in self._parts]
         return label_epochs([*stored, self._fresh_epochs])
@@ -215,7 +224,6 @@ _FROM_EVENTS: Mapping[str, Callable[[pa.Table], pa.Table]] = {
     "layers": build_layers,
     "datasets": build_datasets,
     "transforms": build_transforms,
-    "artifacts": build_artifacts,
     "environment": build_environment,
 }
 
@@ -233,8 +241,11 @@ _BUILDERS: Mapping[str, Callable[[SweepTables], pa.Table]] = {
     "metrics": lambda tables: tables._joined("metrics", tables._logs.metrics),
     "events": lambda tables: tables._joined("events", tables._logs.events),
     **{name: _from_events(name) for name in _FROM_EVENTS if name != "params"},
+    "artifacts": SweepTables._artifacts,
     "notes": lambda tables: tables._whole.notes,
+    "collected": lambda tables: tables._whole.collected,
 }
 
-STORED_TABLES = tuple(name for name in _BUILDERS if name not in ("sweep", "plan", "notes"))
+_OF_THE_SWEEP = ("sweep", "plan", "notes", "collected")
+STORED_TABLES = tuple(name for name in _BUILDERS if name not in _OF_THE_SWEEP)
 """Tables of which a run's rows depend on its own log, and can be stored."""

@@ -13,6 +13,7 @@ import numpy as np
 import pyarrow as pa
 
 from provrunner.errors import ProvrunnerWarning
+from provrunner.log.collected import read_collected
 from provrunner.log.derive import SweepTables
 from provrunner.log.events import numpy_column
 from provrunner.log.folder import log_folder, read_plan, run_folder, unplanned_runs
@@ -124,6 +125,11 @@ class FolderLogs:
     def notes(self) -> pa.Table:
         """The public table `notes`."""
         return read_notes(self._folder, self._plan)
+
+    @property
+    def collected(self) -> pa.Table:
+        """The public table `collected`."""
+        return read_collected(self._folder, self._plan)
 
     @cached_property
     def states(self) -> list[RunState]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ import pyarrow as pa
 
 from provrunner.errors import LogError
 from provrunner.ids import file_digest
+from provrunner.log.collected import read_collected
 from provrunner.log.columns import integers
 from provrunner.log.folder import log_folder, read_plan, run_folder, run_folders, sealed_name
 from provrunner.log.reader import Log, live_segments, read_log, rows_by_rank
@@ -87,6 +88,9 @@ def verify_sweep(folder: Path, *, read_data: bool = False, seal: bool = False) -
     except LogError as error:
         plan = None
         findings.append(Finding("damaged", "plan.json", str(error)))
+    collected: dict[str, set[str]] = {}
+    for row in [] if plan is None else read_collected(folder, plan).to_pylist():
+        collected.setdefault(row["run_id"], set()).add(row["path"])
     planned = [] if plan is None else [point.run_id for point in plan.points]
     present = {path.name for path in run_folders(folder)}
     for run_id in [*planned, *sorted(present - set(planned))]:
@@ -96,11 +100,14 @@ def verify_sweep(folder: Path, *, read_data: bool = False, seal: bool = False) -
         if run_id not in present:
             findings.append(Finding("incomplete", path, "planned, never run"))
             continue
-        findings.extend(_check_run(folder, run_folder(folder, run_id), read_data, seal))
+        run = run_folder(folder, run_id)
+        findings.extend(_check_run(folder, run, read_data, seal, collected.get(run_id, ())))
     return Verification(tuple(findings))
 
 
-def _check_run(folder: Path, run: Path, read_data: bool, seal: bool) -> Iterator[Finding]:
+def _check_run(
+    folder: Path, run: Path, read_data: bool, seal: bool, collected: Collection[str]
+) -> Iterator[Finding]:
     path = run.relative_to(folder).as_posix()
     log = log_folder(run)
     try:
@@ -119,7 +126,7 @@ def _check_run(folder: Path, run: Path, read_data: bool, seal: bool) -> Iterator
         yield from _check_rows(path, log, tables)
     events = _events(tables["events"].table)
     yield from _check_gaps(path, events)
-    yield from _check_checkpoints(run, path, events, read_data)
+    yield from _check_checkpoints(run, path, events, read_data, collected)
 
 
 def _check_state(path: str, table: str, read: Log) -> Iterator[Finding]:
@@ -160,7 +167,11 @@ def _check_gaps(path: str, events: list[dict[str, Any]]) -> Iterator[Finding]:
 
 
 def _check_checkpoints(
-    run: Path, path: str, events: list[dict[str, Any]], read_data: bool
+    run: Path,
+    path: str,
+    events: list[dict[str, Any]],
+    read_data: bool,
+    collected: Collection[str],
 ) -> Iterator[Finding]:
     kept: dict[str, dict[str, Any]] = {}
     for event in events:
@@ -169,6 +180,9 @@ def _check_checkpoints(
         elif event["kind"] == "checkpoint_deleted":
             kept.pop(event["subject"], None)
     for subject, data in kept.items():
+        if subject in collected and not (run / subject).exists():
+            yield Finding("note", f"{path}/{subject}", "collected: removed to free its bytes")
+            continue
         if Path(subject).is_absolute():
             # A script keeps them where it likes; a log from elsewhere could name any file.
             yield Finding("note", path, f"{subject} lies outside the sweep and is not checked")

@@ -12,11 +12,13 @@ if TYPE_CHECKING:
     from provrunner.report.escape import visible
     from provrunner.report.export import FORMATS, export_graph
     from provrunner.report.files import write_summary
+    from provrunner.report.gc import collect_checkpoints, find_garbage
     from provrunner.report.impact import impact_of
     from provrunner.report.imports import import_runs
     from provrunner.report.latex import summary_latex
     from provrunner.report.markdown import summary_markdown
     from provrunner.report.notes import add_note
+    from provrunner.report.numbers import size
     from provrunner.report.questions import ask, find_question, list_questions, question_sql
     from provrunner.report.restore import Restored, restore_run
     from provrunner.report.results import Sweep, open_sweep
@@ -42,10 +44,12 @@ __all__ = [
     "analyze_store",
     "ask",
     "check_ended",
+    "collect_checkpoints",
     "data_changes",
     "diff_runs",
     "explain",
     "export_graph",
+    "find_garbage",
     "find_question",
     "find_run",
     "impact_of",
@@ -58,6 +62,7 @@ __all__ = [
     "render_rows",
     "render_summary",
     "restore_run",
+    "size",
     "summary_latex",
     "summary_markdown",
     "trace",
@@ -87,10 +92,12 @@ if not TYPE_CHECKING:
             "analyze_store": "provrunner.report.stored",
             "ask": "provrunner.report.questions",
             "check_ended": "provrunner.report.verdict",
+            "collect_checkpoints": "provrunner.report.gc",
             "data_changes": "provrunner.report.verdict",
             "diff_runs": "provrunner.report.diff",
             "explain": "provrunner.report.why",
             "export_graph": "provrunner.report.export",
+            "find_garbage": "provrunner.report.gc",
             "find_question": "provrunner.report.questions",
             "find_run": "provrunner.report.runref",
             "impact_of": "provrunner.report.impact",
@@ -103,6 +110,7 @@ if not TYPE_CHECKING:
             "render_rows": "provrunner.report.rows",
             "render_summary": "provrunner.report.text",
             "restore_run": "provrunner.report.restore",
+            "size": "provrunner.report.numbers",
             "summary_latex": "provrunner.report.latex",
             "summary_markdown": "provrunner.report.markdown",
             "trace": "provrunner.report.verbs",

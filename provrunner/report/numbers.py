@@ -16,6 +16,7 @@ __all__ = [
     "number",
     "p_value",
     "share",
+    "size",
 ]
 
 NO_VALUE = "–"
@@ -50,6 +51,19 @@ def decimals(values: Iterable[float | None], digits: int = 4) -> int:
     if not sizes:
         return 0
     return min(max(digits - 1 - math.floor(math.log10(sizes[len(sizes) // 2])), 0), 9)
+
+
+def size(size_bytes: int) -> str:
+    """Write a number of bytes in the unit that suits it.
+
+    Example:
+        >>> size(512), size(1_258_291), size(3 << 40)
+        ('512 B', '1.2 MiB', '3072.0 GiB')
+    """
+    units = [(2**30, "GiB"), (2**20, "MiB"), (2**10, "KiB")]
+    fitting = ((unit, name) for unit, name in units if size_bytes >= unit)
+    unit, name = next(fitting, (1, "B"))
+    return f"{size_bytes / unit:.1f} {name}" if unit > 1 else f"{size_bytes} B"
 
 
 def share(value: float | None) -> str:

@@ -27,6 +27,7 @@ class MemoryLogs:
     metrics: pa.Table
     states: list[RunState]
     notes: pa.Table = field(default_factory=TABLES["notes"].empty_table)
+    collected: pa.Table = field(default_factory=TABLES["collected"].empty_table)
 
 
 @dataclass

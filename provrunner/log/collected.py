@@ -1,0 +1,107 @@
+"""Which checkpoints of a sweep were removed to free their bytes: a line each, in a file that grows.
+
+The logs of the runs are sealed and stay as they are.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pyarrow as pa
+
+from provrunner.errors import LogError
+from provrunner.log.folder import run_number
+from provrunner.plan import Plan
+from provrunner.schema import TABLES
+
+__all__ = ["COLLECTED_FILE", "Tombstone", "append_tombstones", "read_collected", "with_collected"]
+
+COLLECTED_FILE = "collected.jsonl"
+Tombstone = tuple[str, str, str | None, int]
+"""Of a checkpoint: its run's id, its path in the run, its SHA-256 and its size in bytes."""
+
+
+def append_tombstones(
+    folder: Path, tombstones: Sequence[Tombstone], *, user: str | None, now: datetime
+) -> None:
+    """Write down durably that checkpoints are removed, before they are.
+
+    Args:
+        folder: the sweep's folder.
+        tombstones: one a checkpoint.
+        user: who removes them; None leaves it open.
+        now: with its zone.
+
+    Raises:
+        LogError: the folder cannot be written.
+    """
+    time = now.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+    lines = [
+        json.dumps({"time": time, "user": user, **dict(zip(_FIELDS, tombstone, strict=True))})
+        for tombstone in tombstones
+    ]
+    path = folder / COLLECTED_FILE
+    try:
+        with path.open("a", encoding="utf-8") as file:
+            # the first line stands alone even after half a line of a writer that was killed
+            file.write("\n" + "\n".join(lines) + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:
+        raise LogError(f"cannot write {path}: {error.strerror}") from error
+
+
+def read_collected(folder: Path, plan: Plan) -> pa.Table:
+    """Read the public table `collected`, in the order written; a line that is no tombstone is not.
+
+    Raises:
+        LogError: the file cannot be read.
+    """
+    try:
+        text = (folder / COLLECTED_FILE).read_text(encoding="utf-8", errors="replace")
+    except FileNotFoundError:
+        text = ""
+    except OSError as error:
+        raise LogError(f"cannot read {folder / COLLECTED_FILE}: {error.strerror}") from error
+    numbers = {point.run_id: point.run for point in plan.points}
+    rows = [row for line in text.split("\n") for row in _parse(line, numbers)]
+    return pa.Table.from_pylist(rows, TABLES["collected"])
+
+
+def with_collected(artifacts: pa.Table, collected: pa.Table) -> pa.Table:
+    """Say in the table `artifacts` when what was there to the end of its run was removed."""
+    gone = {
+        (row["run_id"], row["path"]): row["time"]
+        for row in collected.select(["run_id", "path", "time"]).to_pylist()
+    }
+    if not gone:
+        return artifacts
+    deleted = [
+        row["deleted"] or gone.get((row["run_id"], row["path"]))
+        for row in artifacts.select(["run_id", "path", "deleted"]).to_pylist()
+    ]
+    field = artifacts.schema.field("deleted")
+    place = artifacts.column_names.index("deleted")
+    return artifacts.set_column(place, field, pa.array(deleted, field.type))
+
+
+_FIELDS = ("run_id", "path", "sha256", "size_bytes")
+
+
+def _parse(line: str, numbers: dict[str, int]) -> Iterator[dict[str, object]]:
+    try:
+        told = json.loads(line)
+        row = {name: told[name] for name in (*_FIELDS, "user")}
+        time = datetime.fromisoformat(told["time"])
+    except (ValueError, KeyError, TypeError):
+        return
+    texts = all(isinstance(row[name], str) for name in ("run_id", "path"))
+    others = all(row[name] is None or isinstance(row[name], str) for name in ("sha256", "user"))
+    size = row["size_bytes"]
+    if texts and others and isinstance(size, int) and 0 <= size < 2**63 and time.tzinfo is not None:
+        run_id = str(row["run_id"])
+        yield {**row, "run": numbers.get(run_id, run_number(run_id)), "time": time}
