@@ -102,15 +102,14 @@ class RuleStop(Callback):
         if self.decision is None and self._is_watched:
             self._share(trainer, self._diverged(trainer))
         if self.decision is None and self._rule is not None:
-            self._share(trainer, self._judge() if trainer.is_global_zero else None)
+            self._share(trainer, self._judge(self._rule) if trainer.is_global_zero else None)
 
-    def _judge(self) -> Decision | None:
-        assert self._rule is not None
+    def _judge(self, rule: Mapping[str, Any]) -> Decision | None:
         self._own.update()
         before, self._judged = self._judged, self._own.epochs
         if self._judged <= before:
             return None
-        found = judge(self._rule, before, self._judged, self._own.reached, self._others.reached)
+        found = judge(rule, before, self._judged, self._own.reached, self._others.reached)
         if found is None:
             return None
         sign = -1.0 if self._objective.direction == "maximize" else 1.0
