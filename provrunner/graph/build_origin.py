@@ -21,8 +21,8 @@ def add_origin(context: Context, record: RunRecord, config: str) -> None:
         config: id of the run's configuration.
     """
     origin, statements = context.plan.origin, context.statements
-    if origin is None:
-        return
+    if origin is None or (len(context.records) > 1 and record.number != origin.run):
+        return  # of a script that is run again one run alone is meant
     original = statements.add(
         "activity",
         qualified_id("run", origin.sweep_id, origin.run, origin.seed, origin.attempt),

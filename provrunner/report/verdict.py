@@ -150,12 +150,13 @@ def verify_rerun(original: Sweep, run: int | str, rerun: Sweep) -> Verdict:
     Args:
         original: the sweep of the run.
         run: its number or id.
-        rerun: the sweep of one that repeats it.
+        rerun: the sweep of one that repeats it; of a script's several runs that of its number.
 
     Raises:
-        LogError: there is no such run, or it still runs.
+        LogError: there is no such run in either, or it still runs.
     """
-    first, second = find_run(run, original), find_run(0, rerun)
+    first = find_run(run, original)
+    second = _repetition(first, rerun)
     check_ended(first)
     status = str(first.row["status"])
     metrics = tuple(_metrics(first, second, prefix=status in _UNFINISHED))
@@ -171,12 +172,18 @@ def data_changes(original: Sweep, run: int | str, rerun: Sweep) -> tuple[str, ..
     Raises:
         LogError: there is no such run.
     """
-    found = differences_of(find_run(run, original), find_run(0, rerun))
+    first = find_run(run, original)
+    found = differences_of(first, _repetition(first, rerun))
     return tuple(
         f"data differ: {one.name} was {one.a or 'unknown'}, is {one.b or 'unknown'}"
         for one in found
         if one.aspect == "data"
     )
+
+
+def _repetition(run: RunRef, rerun: Sweep) -> RunRef:
+    """Return what repeats a run: the only run of a sweep of one, or a script's of its number."""
+    return find_run(run.point.run if rerun.runs.num_rows > 1 else 0, rerun)
 
 
 def _metrics(a: RunRef, b: RunRef, *, prefix: bool) -> Iterator[MetricVerdict]:

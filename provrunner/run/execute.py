@@ -19,7 +19,7 @@ from provrunner.errors import ConfigError, nearest
 from provrunner.log import run_folders, run_status, seal_run
 from provrunner.log.folder import log_folder
 from provrunner.own_values import forget, listen, open_runs
-from provrunner.plan import Objective
+from provrunner.plan import Objective, Origin
 from provrunner.run.loop import LoopRun
 from provrunner.run.signals import StopListener
 from provrunner.run.single import create_single, take_run
@@ -50,6 +50,7 @@ def run_script(
     objective: str = "val/loss",
     direction: str = "minimize",
     folder: str | Path = "outputs",
+    origin: Origin | None = None,
 ) -> Executed:
     """Run a script as Python would, and record every Trainer in it.
 
@@ -66,6 +67,7 @@ def run_script(
         objective: the metric that the runs are judged by.
         direction: `minimize` or `maximize`.
         folder: parent of the sweep folder.
+        origin: the run that it repeats, if it does.
 
     Raises:
         ConfigError: there is no such script, module or direction.
@@ -73,7 +75,8 @@ def run_script(
     """
     _check(target, module)
     called = name or (target.rpartition(".")[2] if module else Path(target).stem)
-    sweep = create_single(Path(folder), called, Objective(objective, direction)).resolve()
+    judged = Objective(objective, direction)
+    sweep = create_single(Path(folder), called, judged, origin=origin).resolve()
     fallback = _Fallback(sweep)
     listen(fallback)
     signals = StopListener(fallback)

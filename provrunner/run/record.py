@@ -32,7 +32,7 @@ class RunRecord:
         folder: the sweep's folder.
         plan: the sweep's plan.
         point: the run's place in it.
-        config: its resolved configuration; secrets in it are masked.
+        config: its resolved configuration; secrets in it are masked. Empty for a run of a script.
         code: the data of its last `code` event; empty when none was captured.
         sources: path and SHA-256 of the user's modules that it loaded, by module name.
         host: the machine that ran it; None when unknown.
@@ -80,10 +80,12 @@ def read_record(folder: Path, run: int | str) -> RunRecord:
     plan = read_plan(folder)
     point = plan.find_point(run, unplanned_runs(folder, plan))
     place = run_folder(folder, point.run_id)
-    config = _read_config(place / "config.yaml", point)
+    is_script = plan.design == "single" and not (place / "config.yaml").exists()
+    config = {} if is_script else _read_config(place / "config.yaml", point)
     events = _read_events(place, point)
     params = events("param", lambda data: data.get("phase") == "init")
-    _check_config(place / "config.yaml", config, params)
+    if not is_script:
+        _check_config(place / "config.yaml", config, params)
     sources = {
         name: (str(data.get("path")), str(data.get("sha256")))
         for name, data in events("source").items()

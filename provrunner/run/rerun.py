@@ -38,8 +38,9 @@ from provrunner.run.job import read_spec
 from provrunner.run.launching import Outcome, launch_plan
 from provrunner.run.record import RunRecord, masked_keys, read_record
 from provrunner.run.recorded import RECORDED_NAME, write_recorded
+from provrunner.run.script import recorded_script, start_script
 from provrunner.run.sweeper import make_folder
-from provrunner.run.trust import check_trust
+from provrunner.run.trust import check_script, check_trust
 from provrunner.run.words import redact_override
 
 __all__ = ["CODE", "Repetition", "prepare_rerun", "rerun_task"]
@@ -83,14 +84,24 @@ class Repetition:
                 was written.
         """
         here = Path.cwd()
+        start = self._start if self.record.config else self._start_script
+        outcome = start(here, warn)
+        folder = outcome.folder
+        shown = folder.relative_to(here) if folder.is_relative_to(here) else folder
+        return replace(outcome, folder=shown)
+
+    def _start(self, here: Path, warn: Callable[[str], object]) -> Outcome:
         with tempfile.TemporaryDirectory(prefix="provrunner-") as name, self._at_its_code(warn):
             check_trust(self.record, Path.cwd(), self.trusted)
             added = write_recorded(Path(name), self.record.config)
             with hydra.initialize_config_dir(name, job_name="provrunner", **version_base()):
-                outcome = _launch(self.record, self.changes, added, here)
-        folder = outcome.folder
-        shown = folder.relative_to(here) if folder.is_relative_to(here) else folder
-        return replace(outcome, folder=shown)
+                return _launch(self.record, self.changes, added, here)
+
+    def _start_script(self, here: Path, warn: Callable[[str], object]) -> Outcome:
+        script = recorded_script(self.record.plan)
+        with self._at_its_code(warn):
+            check_script(self.record, script.target, self.trusted)
+            return start_script(self.record, script, here / "outputs", warn)
 
     @contextmanager
     def _at_its_code(self, warn: Callable[[str], object]) -> Iterator[None]:
@@ -135,6 +146,8 @@ def prepare_rerun(
         ConfigError: an override is wrong, or a secret is missing.
     """
     record = read_record(folder, run)
+    if not record.config:
+        recorded_script(record.plan)
     keys = _check_changes(record, changes)
     missing = [name for name in masked_keys(record.config) if not _is_within(name, keys)]
     if missing:

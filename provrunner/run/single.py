@@ -6,7 +6,7 @@ import itertools
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -32,7 +32,7 @@ from provrunner.log import (
     write_plan,
 )
 from provrunner.log.folder import run_number
-from provrunner.plan import Objective, Plan, Point
+from provrunner.plan import Objective, Origin, Plan, Point
 from provrunner.redaction import redact_command
 from provrunner.run.agreement import ask_folder, process_group, shared_store, tell_folder
 
@@ -90,7 +90,12 @@ class SingleRun:
 
 
 def create_single(
-    folder: Path, name: str, objective: Objective, *, seed: int | None = None
+    folder: Path,
+    name: str,
+    objective: Objective,
+    *,
+    seed: int | None = None,
+    origin: Origin | None = None,
 ) -> Path:
     """Make the folder of a sweep of one run, with its plan.
 
@@ -105,7 +110,8 @@ def create_single(
         )
     now = datetime.now(UTC)
     sweep = create_sweep_folder(folder, name, now=now)
-    write_plan(sweep, _plan_of_one(sweep.name, name, objective, now, seed))
+    plan = _plan_of_one(sweep.name, name, objective, now, seed)
+    write_plan(sweep, replace(plan, origin=origin))
     return sweep
 
 

@@ -16,6 +16,7 @@ __all__ = [
     "Source",
     "check_config_dir",
     "check_engine",
+    "check_script",
     "check_search_path",
     "check_targets",
     "check_trust",
@@ -105,6 +106,18 @@ def check_trust(record: RunRecord, root: Path, trusted: Collection[str] = ()) ->
     what = f"the record of run {record.point.run_id}"
     source = Source(what, record.host, record.folder, frozenset(trusted))
     check_targets(record.config, root, source)
+
+
+def check_script(record: RunRecord, target: str, trusted: Collection[str] = ()) -> None:
+    """Refuse to run a script of another machine's record without the user's word.
+
+    Raises:
+        ConfigError: `target`, the script's path or module, is not among `trusted`.
+    """
+    what = f"the record of run {record.point.run_id}"
+    source = Source(what, record.host, record.folder, frozenset(trusted))
+    if not source.is_here:
+        source.refuse("the command", f"runs the script {target!r}", target)
 
 
 def check_targets(config: Mapping[str, Any], root: Path, source: Source) -> None:
