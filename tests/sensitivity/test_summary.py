@@ -490,3 +490,37 @@ def test_what_several_trials_show_rests_on_none_of_them(effect):
     document = _summary(rows, axes, seeds="independent")
     assert any(part["significant"] for part in document["components"])
     assert "one_trial_decides" not in _flags(document)
+
+
+def test_the_documents_intervals_are_the_textbooks():
+    rng = np.random.default_rng(0)
+    axes = {"a": (0, 1, 2), "b": (0, 1)}
+    rows = make_runs(axes, 4, lambda v, _: 2.0 * v["b"] + rng.normal())
+    document = _summary(rows, axes, seeds="independent", defaults={"b": 1})
+    assert document["flags"] == []
+    y = np.array([row["objective"] for row in rows]).reshape(3, 2, 4)
+    s = np.sqrt(((y - y.mean(axis=2, keepdims=True)) ** 2).sum() / 18)
+    noise = document["noise"]
+    assert noise["sigma"] == pytest.approx(s)
+    assert noise["sigma_low"] == pytest.approx(s * np.sqrt(18 / 31.5264), rel=1e-4)
+    assert noise["sigma_high"] == pytest.approx(s * np.sqrt(18 / 8.2307), rel=1e-4)
+    difference = y[:, 1].mean() - y[:, 0].mean()
+    width = 2.10092 * s * np.sqrt(2 / 12)
+    main = next(part for part in document["components"] if part["component"] == "b")
+    assert main["effect"] == pytest.approx(difference)
+    assert main["effect_low"] == pytest.approx(difference - width, rel=1e-3)
+    assert main["effect_high"] == pytest.approx(difference + width, rel=1e-3)
+    assert main["effect_sigma"] == pytest.approx(difference / s)
+    b = next(row for row in document["parameters"] if row["name"] == "b")
+    assert (b["best"], b["worth_tuning"]) == (0, "yes")
+    assert b["gain"] == pytest.approx(difference)
+    assert b["gain_low"] == pytest.approx(difference - width, rel=1e-3)
+    assert b["gain_high"] == pytest.approx(difference + width, rel=1e-3)
+    trust = document["trust"]
+    assert (trust["residual_df"], trust["runs_per_parameter"]) == (18, 4)
+    assert trust["leverage"] == pytest.approx(6 / 24)
+    best = document["best"]
+    assert best["objective"] == y.min()
+    others = y.reshape(6, 4)[[i for i in range(6) if y.min() not in y.reshape(6, 4)[i]]]
+    nearest = others[np.argmin(others.mean(axis=1))]
+    assert best["runner_up"]["objective"] == nearest.min()
