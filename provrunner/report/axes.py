@@ -28,12 +28,14 @@ class Axis:
         levels: its levels in order.
         scale: `linear`, `log` or `categorical`.
         domain: both ends of a line of numbers.
+        marked: further numbers to name on it.
     """
 
     name: str
     levels: tuple[Any, ...]
     scale: str
     domain: tuple[float, float] = (0.0, 1.0)
+    marked: tuple[float, ...] = ()
 
     @property
     def is_numeric(self) -> bool:
@@ -88,7 +90,8 @@ class Axis:
             order = [value_text(level) for level in self.levels]
             return alt.Scale(domain=order), alt.Axis(labelAngle=0), order
         scale = alt.Scale(type=_scale_type(self.scale), domain=list(self.domain), nice=False)
-        few = [float(level) for level in self.levels] if len(self.levels) <= _TICKS else None
+        named = [*(float(level) for level in self.levels), *self.marked]
+        few = named if len(named) <= _TICKS else None
         if few is None:
             return scale, alt.Axis(format=".6~g", grid=False, labelSeparation=6), None
         return scale, alt.Axis(format=".6~g", grid=False, values=few), None

@@ -29,7 +29,7 @@ __all__ = ["Figures", "Picture", "draw_figures", "list_pictures"]
 _MARGINALS = 12
 _FAILURES = 6
 _PAIRS, _CELLS = 6, 400
-_SURFACES = 4
+_SURFACES = 2
 
 _Draw = Callable[[int], Drawing | None]
 

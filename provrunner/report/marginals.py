@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import altair as alt
@@ -29,7 +30,7 @@ __all__ = ["marginal"]
 
 _HEIGHT = 200
 _SURE_RUNS = 3
-_DOTS = 300
+_DOTS = 150
 
 
 def marginal(
@@ -49,6 +50,7 @@ def marginal(
         return None
     axis = choose_axis(levels, found[0])
     points = _run_points(runs, values, name, axis)
+    axis = _holding(axis, points)
     seen = [row for row in points if row["value"] is not None]
     dots = thinned(seen, _DOTS)
     crosses = thinned([row for row in points if row["value"] is None], _DOTS)
@@ -69,6 +71,15 @@ def marginal(
     return alt.layer(*layers).properties(
         width=NARROW, height=_HEIGHT, title=title(verdict, lines, width=NARROW)
     )
+
+
+def _holding(axis: Axis, points: Sequence[Mapping[str, Any]]) -> Axis:
+    """Widen a line of numbers to the runs at levels that no run finished with."""
+    if not axis.is_numeric:
+        return axis
+    low, high = axis.domain
+    beyond = sorted({row["x"] for row in points if not low <= row["x"] <= high})
+    return replace(axis.reaching(beyond), marked=tuple(beyond))
 
 
 def _run_points(runs: pa.Table, values: Values, name: str, axis: Axis) -> list[dict[str, Any]]:

@@ -29,7 +29,7 @@ from provrunner.report.wording import direction_text, value_text, values_text
 __all__ = ["design_map", "failure_rate", "quality_cost"]
 
 _UNDONE = frozenset({"planned", "running"})
-_MOST_DOTS = 800
+_MOST_DOTS = 400
 _TURNED = 5
 
 
@@ -78,6 +78,7 @@ def design_map(
         layers.append(diamonds.encode(x=x.x(), y=y.y(), description=alt.Description("tip:N")))
         layers.append(_texts(marked, x, y, dx=11))
     words = ["figures: runs there" if len(dots) <= 60 else "one dot a pair of values"]
+    words += [f"{_MOST_DOTS} of {len(dots)} shown"] if len(dots) > _MOST_DOTS else []
     words += ["crosses: runs that did not finish"] if failed else []
     words += ["green: worth running next, best first"] if marked else []
     line = f"{size_text(summary)}; {'; '.join(words)}."
@@ -121,7 +122,12 @@ def failure_rate(summary: Mapping[str, Any], name: str, width: int = NARROW) -> 
     dots = base.mark_point(filled=True, size=80, opacity=1, color=VERMILION).encode(
         y=y, description=alt.Description("tip:N")
     )
-    figures = base.mark_text(align="left", dx=7, fontSize=11).encode(y=y, text=alt.Text("text:N"))
+    texts = (
+        base.mark_text(align="left", dx=7, fontSize=11)
+        if axis is None
+        else base.mark_text(dy=-11, fontSize=11)
+    )
+    figures = texts.encode(y=y, text=alt.Text("text:N"))
     p = p_value(found)
     tested = f"p (Holm) {p}" if p else "not tested: too few of one kind"
     ended = told["failures"] + told["successes"]
@@ -155,7 +161,9 @@ def quality_cost(summary: Mapping[str, Any], runs: pa.Table, width: int = WIDE) 
     sweep = summary["sweep"]
     x = alt.X("seconds:Q", title="seconds a run").scale(times).axis(format=".6~g", grid=False)
     y = alt.Y("value:Q", title=visible(sweep["metric"])).scale(objectives)
-    dots = chart_of(thinned([row for row in rows if not row["front"]], _MOST_DOTS))
+    rest = [row for row in rows if not row["front"]]
+    shown = thinned(rest, _MOST_DOTS)
+    dots = chart_of(shown)
     kept = chart_of(best)
     layers = [
         dots.mark_point(filled=True, size=60, opacity=0.5, color=BLUE).encode(
@@ -169,6 +177,7 @@ def quality_cost(summary: Mapping[str, Any], runs: pa.Table, width: int = WIDE) 
     lines = [
         f"n = {count(len(rows), 'trial')}, means over their runs; "
         f"{direction_text(sweep['direction'])}. Green: no other is better in both."
+        + (f" Blue: {len(shown)} of the {len(rest)} others." if len(shown) < len(rest) else "")
     ]
     return alt.layer(*layers).properties(
         width=width, height=240, title=title(cost["text"], lines, width=width)
@@ -241,9 +250,12 @@ def _curve_axis(found: Mapping[str, Any]) -> Axis | None:
     low, *between, high = [point["value"] for point in found["curve"]]
     middle = between[len(between) // 2]
     is_log = low > 0 and abs(middle - math.sqrt(low * high)) < abs(middle - (low + high) / 2)
+    scale = "log" if is_log else "linear"
     levels = [rate["level"] for rate in found["rates"] if rate["level"] is not None]
-    rows = [{"level": level, "position": i} for i, level in enumerate(levels or [low, high])]
-    return choose_axis(rows, {"name": found["name"], "scale": "log" if is_log else "linear"})
+    if not levels:
+        return Axis(found["name"], (low, *between, high), scale, (low, high))
+    rows = [{"level": level, "position": i} for i, level in enumerate(levels)]
+    return choose_axis(rows, {"name": found["name"], "scale": scale})
 
 
 def _failure_title(name: str, found: Mapping[str, Any]) -> str:

@@ -23,7 +23,7 @@ __all__ = ["surface"]
 _LEAST_R2 = 0.3
 """A surface that predicts less of unseen runs is not worth looking at."""
 
-_STEPS = 44
+_STEPS = 36
 _DOTS = 300
 _PALEST = 0.25
 

@@ -12,6 +12,7 @@ from provrunner.report.frame import render_svg
 from provrunner.report.html import build_page
 from provrunner.report.latex import latex_text, summary_latex
 from provrunner.report.lines import run_lines
+from provrunner.report.marginals import marginal
 from provrunner.report.points import design_map, failure_rate, quality_cost
 from provrunner.report.results import build_study, objective_by_epoch, trials_table
 from provrunner.report.shares import better_half, course, course_names, precision
@@ -108,6 +109,27 @@ def test_failures_of_a_number_have_a_logistic_curve_on_its_own_scale(analysed):
     chances = [row["rate"] for row in curve]
     assert chances[0] < 0.1 < 0.9 < chances[-1]
     assert "logistic regression" in words(chart, "subtitle")
+    own = next(row for row in analysed["failure_rates"]["parameters"] if row["name"] == LR)
+    drawn = {
+        "rates": [
+            {
+                "level": None,
+                "start": a,
+                "stop": b,
+                "runs": 9,
+                "failed": 3,
+                "rate": 1 / 3,
+                "low": 0.1,
+                "high": 0.6,
+            }
+            for a, b in ((0.001, 0.01), (0.01, 0.1))
+        ]
+    }
+    told = {**analysed["failure_rates"], "parameters": [{**own, **drawn}]}
+    bins = failure_rate({**analysed, "failure_rates": told}, LR)
+    assert bins.to_dict()["layer"][0]["encoding"]["x"]["scale"]["domain"] == [0.001, 0.1]
+    middles = [row["x"] for row in rows_of(bins, 1)]
+    assert middles == pytest.approx([0.001 * 10**0.5, 0.01 * 10**0.5])
     bare = {**next(row for row in analysed["failure_rates"]["parameters"] if row["name"] == LR)}
     bare["curve"] = []
     plain = failure_rate(
@@ -205,3 +227,16 @@ def test_every_chart_becomes_an_svg_and_a_png_beside_a_latex_table(
     assert written[-1].name == "summary.tex"
     assert written[0].read_text().startswith("<svg ")
     assert written[1].read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_level_that_no_run_finished_with_lies_on_the_axis_with_its_crosses(
+    analysed, lossy_runs, values
+):
+    chart = marginal(analysed, LR, lossy_runs, values).to_dict()
+    places = [
+        (layer["encoding"]["x"]["scale"]["domain"], layer["encoding"]["x"]["axis"]["values"])
+        for layer in chart["layer"]
+        if "scale" in layer["encoding"].get("x", {})
+    ]
+    assert all(low < 0.001 < 0.1 < high for (low, high), _ in places)
+    assert all(ticks == [0.001, 0.003, 0.01, 0.03, 0.1] for _, ticks in places)

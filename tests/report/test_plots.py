@@ -74,11 +74,11 @@ def test_a_marginal_curve_has_a_log_axis_points_default_and_shade(summary, table
     assert 'aria-label="run 26: diverged"' in svg
 
 
-def test_many_runs_are_shown_by_300_dots_and_the_subtitle_says_so(summary, tables, values):
+def test_many_runs_are_shown_by_150_dots_and_the_subtitle_says_so(summary, tables, values):
     runs = pa.concat_tables([tables["runs"]] * 40)
     chart = marginal(summary, LR, runs, values)
-    assert render_svg(chart).count('aria-label="run ') == 340
-    assert "Dots: 300 of 1160 runs." in " ".join(chart.to_dict()["title"]["subtitle"])
+    assert render_svg(chart).count('aria-label="run ') == 190
+    assert "Dots: 150 of 1160 runs." in " ".join(chart.to_dict()["title"]["subtitle"])
 
 
 def test_categorical_levels_stand_side_by_side(summary, tables, values):
