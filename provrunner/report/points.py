@@ -122,12 +122,12 @@ def failure_rate(summary: Mapping[str, Any], name: str, width: int = NARROW) -> 
     dots = base.mark_point(filled=True, size=80, opacity=1, color=VERMILION).encode(
         y=y, description=alt.Description("tip:N")
     )
-    texts = (
-        base.mark_text(align="left", dx=7, fontSize=11)
+    text, above = alt.Text("text:N"), alt.Y("high:Q").scale(domain=[0, 1])
+    figures = (
+        base.mark_text(align="left", dx=7, fontSize=11).encode(y=y, text=text)
         if axis is None
-        else base.mark_text(dy=-11, fontSize=11)
+        else base.mark_text(dy=-11, fontSize=11).encode(y=above, text=text)
     )
-    figures = texts.encode(y=y, text=alt.Text("text:N"))
     p = p_value(found)
     tested = f"p (Holm) {p}" if p else "not tested: too few of one kind"
     ended = told["failures"] + told["successes"]
