@@ -25,7 +25,7 @@ def measure(folder: Path, words: list[str]) -> tuple[int, float, dict[str, int]]
     command = [sys.executable, "-m", "provrunner", "+sweep=asha", f"folder={folder}", *words]
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
     sweep = provrunner.open_sweep(folder)
-    row = sweep.sql("select sum(epochs), max(objective) from runs").fetchone() or (0, math.nan)
+    (row,) = sweep.sql("select sum(epochs), max(objective) from runs").fetchall()
     counts = sweep.sql("select status, count(*) from runs group by status").fetchall()
     return int(row[0]), float(row[1]), dict(counts)
 

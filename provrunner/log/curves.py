@@ -11,13 +11,18 @@ import pyarrow.compute as pc
 
 from provrunner.errors import LogError
 from provrunner.log.folder import run_folders
-from provrunner.log.reader import LogFollower
+from provrunner.log.reader import LogFollower, run_status
 from provrunner.plan import Objective
+from provrunner.schema import RunStatus
 
 __all__ = ["Curve", "Curves"]
 
 _STAGES = ("validate", "train")
 """Where the objective is looked for, in this order."""
+
+
+_OVER = (RunStatus.FINISHED, RunStatus.PRUNED, RunStatus.DIVERGED)
+"""Runs that are never run again, and so need not be looked at again."""
 
 
 class Curve:
@@ -29,15 +34,20 @@ class Curve:
     """
 
     def __init__(self, run: Path, objective: Objective) -> None:
-        self._follower = LogFollower(run)
+        self._run, self._follower = run, LogFollower(run)
+        self._is_over = False
         self._objective = objective
         self._sign = -1.0 if objective.direction == "maximize" else 1.0
         self._stages: dict[str, dict[int, float]] = {stage: {} for stage in _STAGES}
 
     def update(self) -> None:
         """Read what was logged since; what cannot be read is left out."""
+        if self._is_over:
+            return
         with contextlib.suppress(LogError, OSError):
+            is_over = run_status(self._run)[0] in _OVER  # asked first: all was logged by then
             self._add(self._follower.poll())
+            self._is_over = is_over
 
     @property
     def epochs(self) -> int:
