@@ -25,6 +25,7 @@ LAUNCHERS: Mapping[str, Mapping[str, Any]] = {
         "num_gpus": 0,
         "resources": {},
         "shared_folder": None,
+        "store": None,
         "init": {"address": None},
     },
     "submitit_local": {

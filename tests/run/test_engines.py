@@ -7,6 +7,8 @@ import os
 import re
 import sys
 import tarfile
+import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,8 +17,9 @@ from provrunner.compose import compose_config
 from provrunner.compose.launchers import LAUNCHERS, check_launcher
 from provrunner.errors import ConfigError
 from provrunner.log.liveness import this_process, write_owner
+from provrunner.run.engines.store import Store, sending
 from provrunner.run.engines.submitit_jobs import perform_owned
-from provrunner.run.engines.transfer import pack_folder, unpack_folder
+from provrunner.run.engines.transfer import pack_folder, replace_folder, unpack_folder
 from provrunner.run.work import Work, perform
 
 DOCS = (Path(__file__).parents[2] / "docs/engines.md").read_text(encoding="utf-8")
@@ -85,6 +88,71 @@ def test_a_folder_that_travels_writes_nowhere_else(tmp_path):
     with pytest.raises(tarfile.TarError):
         unpack_folder(buffer.getvalue(), tmp_path / "run")
     assert not (tmp_path / "outside").exists()
+
+
+@pytest.fixture(params=["file", "s3"])
+def store(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch) -> Iterator[Store]:
+    """A store of each kind; that of S3 is a server on this machine."""
+    if request.param == "file":
+        yield Store(f"file://{tmp_path}/store")
+        return
+    pytest.importorskip("s3fs", reason="pip install 'provrunner[cluster]'")
+    server = pytest.importorskip("moto.server").ThreadedMotoServer(port=0)
+    server.start()
+    host, port = server.get_host_and_port()
+    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://{host}:{port}")
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "testing")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    try:
+        yield Store("s3://bucket/sweeps/")
+    finally:
+        server.stop()
+
+
+def test_a_store_keeps_the_last_bytes_until_they_are_taken(store):
+    assert store.take("sweep/0000.tar") is None
+    store.put("sweep/0000.tar", b"first")
+    store.put("sweep/0000.tar", bytes(range(256)) * 1000)
+    assert store.take("sweep/0000.tar") == bytes(range(256)) * 1000
+    assert store.take("sweep/0000.tar") is None
+
+
+@pytest.mark.parametrize("url", ["nowhere://bucket", "s4://x"])
+def test_a_store_of_no_known_kind_is_refused(url):
+    with pytest.raises(ConfigError, match=rf"hydra\.launcher\.store: {url}: Protocol not known"):
+        Store(url).check()
+
+
+def test_what_is_sent_now_and_then_is_sent_again_after_a_failure():
+    sent = []
+    enough = threading.Event()
+
+    def send():
+        sent.append(len(sent))
+        if len(sent) == 1:
+            raise OSError("away for a moment")
+        enough.set()
+
+    with sending(send, often_s=0.01):
+        assert enough.wait(60)
+    assert not any(one.name == "provrunner-sending" for one in threading.enumerate())
+
+
+def test_a_folder_that_comes_back_takes_the_place_of_the_one_that_went(tmp_path):
+    home = tmp_path / "sweep/runs/0000-abc"
+    home.mkdir(parents=True)
+    (home / "old.ckpt").write_bytes(b"old")
+    (tmp_path / "away").mkdir()
+    (tmp_path / "away/new.ckpt").write_bytes(b"new")
+    packed = pack_folder(tmp_path / "away")
+
+    with pytest.raises(tarfile.TarError):
+        replace_folder(packed[:700], home)
+    assert files(home) == {Path("old.ckpt"): b"old"}
+    replace_folder(packed, home)
+    assert files(home) == {Path("new.ckpt"): b"new"}
+    assert [path.name for path in (tmp_path / "sweep").iterdir()] == ["runs"]
 
 
 def files(folder: Path) -> dict[Path, bytes]:

@@ -12,7 +12,15 @@ from provrunner.compose.launchers import import_extra
 from provrunner.log.folder import log_folder
 from provrunner.run.engines.engine import Ended, Job, Share
 from provrunner.run.engines.packing import Packer
-from provrunner.run.engines.transfer import Parcel, pack_folder, perform_anywhere, unpack_folder
+from provrunner.run.engines.store import Store
+from provrunner.run.engines.transfer import (
+    Parcel,
+    Returned,
+    pack_folder,
+    perform_anywhere,
+    replace_folder,
+    stored_name,
+)
 from provrunner.run.signals import Stopped
 
 __all__ = ["RayTasks"]
@@ -35,10 +43,11 @@ class RayTasks:
         num_gpus: that each task takes.
         resources: further ones that each task takes, by name.
         shared_folder: whether the workers see the sweep's folder; None lets each of them look.
+        store: URL that runs on workers which do not are sent to; None sends them back through Ray.
         init: what `ray.init` is given, unless Ray is connected already.
 
     Raises:
-        ConfigError: Ray is not installed.
+        ConfigError: Ray is not installed, or the store cannot be used.
     """
 
     def __init__(
@@ -50,11 +59,14 @@ class RayTasks:
         num_gpus: float = 0,
         resources: Mapping[str, float] | None = None,
         shared_folder: bool | None = None,
+        store: str | None = None,
         init: Mapping[str, Any] | None = None,
     ) -> None:
         self._ray: Any = import_extra("ray", "ray")
-        self._is_ours = not self._ray.is_initialized()
-        if self._is_ours:
+        self._store = None if store is None else Store(store)
+        if self._store is not None:
+            self._store.check()
+        if not self._ray.is_initialized():
             with _own_signals():
                 self._ray.init(**{**_QUIET, **(init or {})})
         needs = {"CPU": num_cpus, "GPU": num_gpus, **(resources or {})}
@@ -63,6 +75,7 @@ class RayTasks:
             num_cpus=num_cpus, num_gpus=num_gpus, resources=dict(resources or {}), max_retries=0
         )
         self._packer = Packer(share, threads=max(1, int(num_cpus)))
+        self._sweep = share.folder.resolve().name
         self._plan = (share.folder / "plan.json").read_bytes()
         self._is_shared = shared_folder
         self._jobs: dict[Any, Job] = {}
@@ -71,9 +84,8 @@ class RayTasks:
         """Make a task of each job."""
         for job in jobs:
             travels = not self._is_shared and log_folder(job.folder).is_dir()
-            parcel = Parcel(
-                self._plan, pack_folder(job.folder) if travels else None, self._is_shared
-            )
+            before = pack_folder(job.folder) if travels else None
+            parcel = Parcel(self._plan, before, self._is_shared, self._store)
             self._jobs[self._perform.remote(self._packer.pack(job), parcel)] = job
 
     def wait(self, timeout_s: float) -> list[Ended]:
@@ -98,9 +110,7 @@ class RayTasks:
         return ended + [self._end(reference) for reference in list(self._jobs)]
 
     def close(self) -> None:
-        """Leave the cluster, unless it was joined before."""
-        if self._is_ours:
-            self._ray.shutdown()
+        """Do nothing: this process stays connected, for a sweep that launches round by round."""
 
     def _room(self, needs: Mapping[str, float]) -> int:
         has = self._ray.cluster_resources()
@@ -108,16 +118,23 @@ class RayTasks:
 
     def _end(self, reference: Any) -> Ended:
         job = self._jobs.pop(reference)
+        ended, packed = self._result(job, reference)
+        if packed is None and self._store is not None:
+            packed = self._store.take(stored_name(self._sweep, job.point.run_id))
+        if packed is not None:
+            replace_folder(packed, job.folder)
+        return ended
+
+    def _result(self, job: Job, reference: Any) -> tuple[Ended, bytes | None]:
+        """Say how a task ended, and give the folder that came back with its result."""
         try:
             with _stopped_as_such():
-                returned = self._ray.get(reference)
+                returned: Returned = self._ray.get(reference)
         except self._ray.exceptions.RayError as error:
             told = f"{type(error).__name__}: {str(error).partition(chr(10))[0]}"
             is_death = any(cause.__name__ in _DEATHS for cause in type(error).__mro__)
-            return Ended(job, died=told) if is_death else Ended(job, reason=told)
-        if returned.run is not None:
-            unpack_folder(returned.run, job.folder)
-        return Ended(job, reason=returned.reason)
+            return (Ended(job, died=told) if is_death else Ended(job, reason=told)), None
+        return Ended(job, reason=returned.reason), returned.run
 
 
 @contextmanager

@@ -3,15 +3,25 @@
 from __future__ import annotations
 
 import io
+import shutil
 import tarfile
 import tempfile
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from provrunner.log import run_folder
+from provrunner.run.engines.store import Store, sending
 from provrunner.run.work import Work, perform
 
-__all__ = ["Parcel", "Returned", "pack_folder", "perform_anywhere", "unpack_folder"]
+__all__ = [
+    "Parcel",
+    "Returned",
+    "pack_folder",
+    "perform_anywhere",
+    "replace_folder",
+    "stored_name",
+    "unpack_folder",
+]
 
 _PLAN = "plan.json"
 
@@ -24,11 +34,13 @@ class Parcel:
         plan: the bytes of the sweep's `plan.json`.
         run: what earlier attempts left in the run's folder, packed; None where there were none.
         is_shared: whether the worker sees the sweep's folder; None where it is to look.
+        store: where the run's folder is sent to; None sends it back with the result.
     """
 
     plan: bytes
     run: bytes | None
     is_shared: bool | None
+    store: Store | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +49,8 @@ class Returned:
 
     Attributes:
         reason: why the job could not run, None where its log tells how it ended.
-        run: the run's folder, packed; None where the worker wrote to the sweep's folder itself.
+        run: the run's folder, packed; None where it is in the store, or the worker wrote to the
+            sweep's folder itself.
     """
 
     reason: str | None
@@ -58,8 +71,14 @@ def perform_anywhere(work: Work, parcel: Parcel) -> Returned:
         (sweep / _PLAN).write_bytes(parcel.plan)
         if parcel.run is not None:
             unpack_folder(parcel.run, folder)
-        reason = perform(replace(work, sweep=sweep))
-        return Returned(reason, pack_folder(folder))
+        if parcel.store is None:
+            return Returned(perform(replace(work, sweep=sweep)), pack_folder(folder))
+        return _perform_and_send(replace(work, sweep=sweep), folder, parcel.store)
+
+
+def stored_name(sweep: str, run_id: str) -> str:
+    """Return the name that a run's folder is kept under in a store."""
+    return f"{sweep}/{run_id}.tar"
 
 
 def pack_folder(folder: Path) -> bytes:
@@ -80,6 +99,39 @@ def unpack_folder(packed: bytes, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     with tarfile.open(fileobj=io.BytesIO(packed)) as archive:
         archive.extractall(folder, filter="data")
+
+
+def replace_folder(packed: bytes, folder: Path) -> None:
+    """Put what was packed in the place of a run's folder, which had travelled with it.
+
+    Raises:
+        tarfile.TarError: it would write elsewhere, or is no archive; the folder is as it was.
+        OSError: it cannot be written.
+    """
+    sweep = folder.parent.parent
+    arriving, leaving = (sweep / f".{folder.name}.{word}" for word in ("arriving", "leaving"))
+    for left in (arriving, leaving):
+        shutil.rmtree(left, ignore_errors=True)
+    unpack_folder(packed, arriving)
+    if folder.exists():
+        folder.rename(leaving)
+    arriving.rename(folder)
+    shutil.rmtree(leaving, ignore_errors=True)
+
+
+def _perform_and_send(work: Work, folder: Path, store: Store) -> Returned:
+    """Perform a job, sending its folder now and then and at its end."""
+
+    def send() -> None:
+        store.put(stored_name(work.sweep.name, work.run_id), pack_folder(folder))
+
+    with sending(send):
+        reason = perform(work)
+    try:
+        send()
+    except Exception:  # noqa: BLE001  whatever the store has against it, it still can be returned
+        return Returned(reason, pack_folder(folder))
+    return Returned(reason)
 
 
 def _holds(sweep: Path, plan: bytes) -> bool:
