@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 
 from provrunner.cli.app import Verb, echo, import_from_here, warn, warnings_told
 from provrunner.cli.ask import ask
+from provrunner.cli.dry import show_prospect, take_dry
 from provrunner.cli.execute import execute
 from provrunner.cli.explain import diff, impact, lineage, why
 from provrunner.cli.export import export
@@ -35,6 +36,7 @@ number came from.
   provrunner +sweep=lr_grid                      run a sweep that conf/sweep/ declares
   provrunner model=convnet optimizer.lr=0.01     run one trial
   provrunner -m optimizer.lr=0.01,0.1 seed=0,1   sweep in Hydra's own grammar
+  provrunner --dry +sweep=lr_grid                show the plan and about how long it takes
   provrunner --cfg job +sweep=lr_grid            show the configuration and run nothing
 
 The verbs below read a sweep, also while it runs. SWEEP is its folder, or a folder above it for the
@@ -112,7 +114,13 @@ def _read(words: list[str]) -> int:
 
 def _run(words: list[str]) -> int:
     """Run a sweep, then derive and print all that its logs say."""
+    words, dry = take_dry(words)
     import_from_here()
+    if dry is not None:
+        from provrunner.run.prospect import look_ahead
+
+        show_prospect(look_ahead(words), dry)
+        return 0
     from provrunner.run import start
 
     _check_docstrings()

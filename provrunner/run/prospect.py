@@ -1,0 +1,115 @@
+"""What a command line would run, and about how long that would take, without running it."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from hydra._internal.utils import get_args_parser
+from omegaconf import DictConfig, OmegaConf
+
+from provrunner.compose import available_cores, compose_config, config_folder
+from provrunner.errors import LogError
+from provrunner.log.folder import read_plan, run_folder
+from provrunner.log.sweep import read_tables
+from provrunner.plan import Plan
+from provrunner.run.planning import draft_plan
+from provrunner.run.sweeper import check
+from provrunner.schema import RunStatus
+
+__all__ = ["Estimate", "Prospect", "look_ahead"]
+
+_SWEEPS = 10
+"""So many of the newest sweeps are looked into."""
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """How long a sweep may take.
+
+    Attributes:
+        total_s: seconds for all runs.
+        run_s: seconds for one.
+        runs: how many finished runs that rests on, of the same model and data.
+    """
+
+    total_s: float
+    run_s: float
+    runs: int
+
+
+@dataclass(frozen=True, slots=True)
+class Prospect:
+    """What would be run.
+
+    Attributes:
+        plan: as it would be written, without an id.
+        n_jobs: runs at once.
+        estimate: None where no earlier sweep tells.
+    """
+
+    plan: Plan
+    n_jobs: int
+    estimate: Estimate | None
+
+
+def look_ahead(words: Sequence[str]) -> Prospect:
+    """Plan the sweep that a command line declares, check it as it would be, and run nothing.
+
+    The time is that of finished runs with the same `_target_` of model and data, in the newest
+    sweeps below `output`: seconds an epoch, times `trainer.max_epochs`.
+
+    Raises:
+        ConfigError: something cannot be run as declared.
+    """
+    args = get_args_parser().parse_args(list(words))
+    with config_folder(Path(args.config_dir) if args.config_dir else None):
+        config = compose_config(args.overrides, return_hydra_config=True)
+        check(config, args.overrides)
+        plan = draft_plan(config, args.overrides, datetime.now(UTC))
+    jobs = config.hydra.launcher.get("n_jobs")
+    n_jobs = jobs if isinstance(jobs, int) and jobs > 0 else available_cores()
+    return Prospect(plan, n_jobs, _estimate(config, len(plan.points), n_jobs))
+
+
+def _estimate(config: DictConfig, runs: int, n_jobs: int) -> Estimate | None:
+    times = [time for folder in _sweeps(Path(config.output)) for time in _times(folder, config)]
+    epochs = config.trainer.get("max_epochs")
+    if not times or not isinstance(epochs, int) or epochs < 1:
+        return None
+    run_s = epochs * statistics.median(times)
+    return Estimate(math.ceil(runs / n_jobs) * run_s, run_s, len(times))
+
+
+def _sweeps(output: Path) -> list[Path]:
+    plans = [*output.glob("*/plan.json"), *output.glob("*/*/plan.json")]
+    newest = sorted(plans, key=lambda plan: plan.stat().st_mtime_ns, reverse=True)
+    return [plan.parent for plan in newest[:_SWEEPS]]
+
+
+def _times(folder: Path, config: DictConfig) -> Iterator[float]:
+    """Yield the seconds an epoch of each finished run of a sweep of the same model and data."""
+    try:
+        points = read_plan(folder).points
+        if not any(_is_alike(run_folder(folder, point.run_id), config) for point in points[:1]):
+            return
+        runs = read_tables(folder)["runs"].select(["status", "duration_s", "epochs"]).to_pylist()
+    except LogError:
+        return
+    for run in runs:
+        if run["status"] == RunStatus.FINISHED and run["duration_s"] and run["epochs"]:
+            yield run["duration_s"] / run["epochs"]
+
+
+def _is_alike(run: Path, config: DictConfig) -> bool:
+    """Say whether a run has the targets of a configuration; one that cannot be read has not."""
+    keys = ("model._target_", "data._target_")
+    try:
+        before = OmegaConf.load(run / "config.yaml")
+        return all(OmegaConf.select(before, key) == OmegaConf.select(config, key) for key in keys)
+    except Exception:  # noqa: BLE001  a file of any age, from any machine
+        return False
