@@ -236,6 +236,10 @@ EVENT_KINDS: Mapping[str, Mapping[str, str]] = {
         "role": "best | last | epoch | manual",
     },
     "checkpoint_loaded": {"sha256": "str | null", "foreign": "bool: not made by this run"},
+    "checkpoint_refused": {
+        "sha256": "str | null: of the bytes that it should have",
+        "reason": "str: what is wrong with it; an earlier one is gone on from, or none",
+    },
     "checkpoint_deleted": {"sha256": "str | null"},
     "value": {"value": "any JSON: a logged value that is no number"},
     # what it cost

@@ -78,6 +78,12 @@ def begin_process(
     """
     user = user_name() if options.identity else None
     yield "run_start", context.run_id, _start_data(world_size, context, options, user)
+    for path, reason in context.refused.items():
+        yield (
+            "checkpoint_refused",
+            path,
+            {"sha256": context.checkpoints.get(path), "reason": reason},
+        )
     if user is not None:
         yield "agent", user, {"type": "person", "version": None, "on_behalf_of": None}
     packages = installed_packages(sys.path)

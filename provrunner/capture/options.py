@@ -23,6 +23,7 @@ _LIGHT = _ESSENTIAL | {
     "checkpoint",
     "checkpoint_deleted",
     "checkpoint_loaded",
+    "checkpoint_refused",
     "code",
     "environment",
     "epoch_end",
@@ -126,6 +127,7 @@ class RunContext:
             trainer's `default_root_dir`.
         code: what `read_code` found in a parent process, so that git is asked once a sweep.
         checkpoints: digests of what earlier attempts left, by path below the run folder.
+        refused: why each damaged checkpoint of earlier attempts was passed over, by path.
         secrets: values that must never be written, besides those of the environment.
         owns_end: the runner calls `close`; the callback does not, whatever happens to training.
     """
@@ -142,6 +144,7 @@ class RunContext:
     folder: Path | None = None
     code: Mapping[str, Any] | None = None
     checkpoints: Mapping[str, str | None] = field(default_factory=dict)
+    refused: Mapping[str, str] = field(default_factory=dict)
     secrets: frozenset[str] = field(default_factory=frozenset)
     owns_end: bool = False
 

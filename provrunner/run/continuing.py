@@ -30,12 +30,14 @@ class Continuation:
         checkpoints: digests of the checkpoints that earlier attempts left, by path.
         checkpoint: what training goes on from; None where it begins with the first step.
         anew: it was asked to begin with the first step.
+        refused: why each checkpoint that was damaged was passed over, by path.
     """
 
     attempt: int = 0
     checkpoint: Path | None = None
     checkpoints: Mapping[str, str | None] = field(default_factory=dict)
     anew: bool = False
+    refused: Mapping[str, str] = field(default_factory=dict)
 
 
 def find_continuation(run: Path, config: DictConfig, *, anew: bool = False) -> Continuation:
@@ -55,9 +57,11 @@ def find_continuation(run: Path, config: DictConfig, *, anew: bool = False) -> C
         return Continuation(anew=anew)
     events = read_log(run, "events").table.select(["kind", "subject", "data"]).to_pylist()
     attempt = sum(event["kind"] == "run_start" for event in events)
-    whole = () if anew else _whole_files(run, _logged_checkpoints(_since_anew(events)))
+    refused: dict[str, str] = {}
+    logged = {} if anew else _logged_checkpoints(_since_anew(events))
+    whole = _whole_files(run, logged, refused)
     checkpoint = next((path for path in whole if _goes_on(path, config)), None)
-    return Continuation(attempt, checkpoint, _logged_checkpoints(events), anew)
+    return Continuation(attempt, checkpoint, _logged_checkpoints(events), anew, refused)
 
 
 class RandomState(Callback):
@@ -108,12 +112,25 @@ def _logged_checkpoints(events: list[dict[str, Any]]) -> dict[str, str | None]:
     return logged
 
 
-def _whole_files(run: Path, logged: Mapping[str, str | None]) -> Iterator[Path]:
-    """Yield the files that hold what the log says of them, the last one made first."""
+def _whole_files(
+    run: Path, logged: Mapping[str, str | None], refused: dict[str, str]
+) -> Iterator[Path]:
+    """Yield the files that hold what the log says of them, the last one made first.
+
+    Args:
+        run: the run's folder.
+        logged: the digest of each, by path.
+        refused: is told why the others are passed over, by path.
+    """
     for subject, sha256 in reversed(list(logged.items())):
         path = run / subject
-        is_own = path.resolve().is_relative_to(run.resolve())
-        if is_own and path.is_file() and file_digest(path) == sha256:
+        if not path.resolve().is_relative_to(run.resolve()):
+            refused[subject] = "it lies outside its run"
+        elif not path.is_file():
+            refused[subject] = "it is missing, and nothing says that it was deleted"
+        elif file_digest(path) != sha256:
+            refused[subject] = "it has other bytes than were written"
+        else:
             yield path
 
 

@@ -16,7 +16,7 @@ from provrunner.log import read_plan, run_folder, run_status, seal_run
 from provrunner.log.liveness import STALE_S
 from provrunner.plan import Plan, Point
 from provrunner.run.engines import Ended, Engine, Job, Share
-from provrunner.run.launching import standing
+from provrunner.run.launching import run_number_of, standing
 from provrunner.run.progress import Progress
 from provrunner.run.signals import Stopped
 from provrunner.schema import LogState, RunStatus
@@ -166,9 +166,7 @@ def _job(share: Share, index: int, overrides: Sequence[str]) -> Job:
 
 
 def _point(plan: Plan, overrides: Sequence[str]) -> Point:
-    prefix = "run.number="
-    number = next(word.removeprefix(prefix) for word in overrides if word.startswith(prefix))
-    return plan.points[int(number)]
+    return plan.points[run_number_of(overrides)]
 
 
 def _ended_before(share: Share, jobs: Sequence[Job]) -> Counter[RunStatus]:

@@ -19,7 +19,7 @@ from provrunner.plan import Plan
 from provrunner.run.signals import Stopped, raise_on_stop
 from provrunner.schema import RunStatus
 
-__all__ = ["Outcome", "count_statuses", "launch_jobs", "launch_plan", "standing"]
+__all__ = ["Outcome", "count_statuses", "launch_jobs", "launch_plan", "run_number_of", "standing"]
 
 _AS_PLANNED = {RunStatus.FINISHED, RunStatus.PRUNED}
 
@@ -90,10 +90,27 @@ def launch_jobs(
     stopped = None
     with compacting(folder, len(plan.points)), raise_on_stop():
         try:
-            launcher.launch(jobs, 0)
+            launcher.launch(jobs, _first_number(jobs, plan))
         except Stopped as stop:
             stopped = stop.exit_code
     return Outcome(folder, count_statuses(folder, plan), stopped)
+
+
+def _first_number(jobs: Sequence[Sequence[str]], plan: Plan) -> int:
+    """Return Hydra's number of the first job: that of its run where all follow one another.
+
+    Where they do not, the jobs are numbered on after the last run, so that none has the number of
+    another job of the sweep.
+    """
+    numbers = [run_number_of(words) for words in jobs]
+    follow = numbers == list(range(numbers[0], numbers[0] + len(numbers))) if numbers else True
+    return (numbers or [0])[0] if follow else len(plan.points)
+
+
+def run_number_of(words: Sequence[str]) -> int:
+    """Return the number of the run that a job's overrides are for."""
+    prefix = "run.number="
+    return int(next(word.removeprefix(prefix) for word in words if word.startswith(prefix)))
 
 
 def count_statuses(folder: Path, plan: Plan) -> Mapping[RunStatus, int]:

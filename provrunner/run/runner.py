@@ -167,6 +167,7 @@ def _context(spec: RunSpec, folder: Path, continuation: Continuation) -> RunCont
         attempt=continuation.attempt,
         anew=continuation.anew,
         checkpoints=continuation.checkpoints,
+        refused=continuation.refused,
         command=spec.command or spec.plan.command,
         launcher=spec.launcher,
         config=tuple(Leaf(leaf.name, leaf.value, leaf.origin, leaf.source) for leaf in spec.leaves),

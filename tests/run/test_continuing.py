@@ -9,9 +9,13 @@ import pytest
 import torch
 from omegaconf import OmegaConf
 
+from provrunner.capture.beginning import begin_process
+from provrunner.capture.options import CaptureOptions, RunContext
 from provrunner.ids import file_digest
 from provrunner.log import ArrowSink
+from provrunner.plan import Objective, Plan, Point
 from provrunner.run.continuing import Continuation, RandomState, find_continuation
+from provrunner.run.launching import _first_number
 from provrunner.schema import Event, RunStatus
 
 CONFIG = OmegaConf.create({"trainer": {"max_epochs": 5}})
@@ -146,3 +150,47 @@ def test_random_numbers_go_on_where_a_checkpoint_was_made(tmp_path):
     assert draw() != drawn
     RandomState().load_state_dict(torch.load(tmp_path / "state", weights_only=True))
     assert draw() == drawn
+
+
+def test_a_damaged_checkpoint_is_passed_over_and_told_of(folder):
+    paths = [save(folder, epoch) for epoch in range(3)]
+    left_behind(folder, *paths)
+    data = bytearray(paths[2].read_bytes())
+    data[-1] ^= 1
+    paths[2].write_bytes(data)
+    paths[1].unlink()
+    found = find_continuation(folder, CONFIG)
+    assert found.checkpoint == paths[0]
+    assert found.refused == {
+        "checkpoints/epoch002.ckpt": "it has other bytes than were written",
+        "checkpoints/epoch001.ckpt": "it is missing, and nothing says that it was deleted",
+    }
+
+
+def test_what_is_refused_is_an_event_of_the_attempt_that_goes_on():
+    context = RunContext(
+        refused={"checkpoints/a.ckpt": "other bytes"}, checkpoints={"checkpoints/a.ckpt": "ab"}
+    )
+    events = begin_process(
+        world_size=1, cuda=False, context=context, options=CaptureOptions(level="light"), environ={}
+    )
+    told = [(kind, subject, data) for kind, subject, data in events if kind == "checkpoint_refused"]
+    assert told == [
+        ("checkpoint_refused", "checkpoints/a.ckpt", {"sha256": "ab", "reason": "other bytes"})
+    ]
+
+
+@pytest.mark.parametrize(
+    ("due", "first"), [((0, 1, 2), 0), ((3, 4), 3), ((1, 3), 5), ((), 0)], ids=str
+)
+def test_jobs_of_a_resumed_sweep_are_numbered_on(due, first):
+    plan = Plan(
+        "s",
+        "s",
+        "",
+        Objective("loss"),
+        "grid",
+        (),
+        tuple(Point(n, str(n), "", 0, 0, {}) for n in range(5)),
+    )
+    assert _first_number([["a=1", f"run.number={number}"] for number in due], plan) == first
