@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import json
 import subprocess
 import sys
 import time
@@ -11,7 +12,7 @@ from pathlib import Path
 import pytest
 
 import provrunner
-from provrunner.log import read_log, run_status
+from provrunner.log import read_log, read_plan, run_status, verify_sweep
 from provrunner.schema import Event, LogState, RunStatus, StepMetrics
 
 from .test_writer import OnDevice
@@ -123,3 +124,48 @@ def test_nothing_serves_over_a_network():
                 names = {getattr(node, "module", None), *(alias.name for alias in node.names)}
                 assert not names & servers, module
             assert getattr(node, "attr", None) not in listening, module
+
+
+SWEEPER = """
+import sys, time
+from datetime import datetime, UTC
+from pathlib import Path
+from provrunner.log import PastEvent, create_sweep_folder, run_folder, write_past_run, write_plan
+from provrunner.plan import Objective, Plan, Point
+from provrunner.schema import RunStatus
+root, number = Path(sys.argv[1]), int(sys.argv[2])
+(root / f"{number}.ready").touch()
+while not (root / "go").exists():
+    time.sleep(0.001)
+folder = create_sweep_folder(root, "same", now=datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC))
+ids = [f"{run:04d}-00000000" for run in range(3)]
+points = tuple(Point(run, one, "t", 0, number, {"lr": number}) for run, one in enumerate(ids))
+write_plan(folder, Plan(folder.name, "same", "", Objective("loss"), "grid", (), points))
+for point in points:
+    begun = PastEvent("run_start", point.run_id, {"seed": number})
+    place, status = run_folder(folder, point.run_id), RunStatus.FINISHED
+    write_past_run(place, [begun], [], sweep_id=folder.name, status=status)
+"""
+
+
+def test_twenty_sweeps_of_the_same_second_have_twenty_folders_and_mix_nothing(tmp_path):
+    command = [sys.executable, "-c", SWEEPER, str(tmp_path)]
+    processes = [subprocess.Popen([*command, str(number)]) for number in range(20)]
+    while len(list(tmp_path.glob("*.ready"))) < 20:
+        assert not any(process.poll() for process in processes)
+        time.sleep(0.01)
+    (tmp_path / "go").touch()
+    assert [process.wait() for process in processes] == [0] * 20
+    folders = list((tmp_path / "same").iterdir())
+    assert len(folders) == 20
+    owners = set()
+    for folder in folders:
+        assert verify_sweep(folder).exit_code == 0
+        plan = read_plan(folder)
+        (owner,) = {point.seed for point in plan.points}
+        owners.add(owner)
+        assert plan.sweep_id == folder.name
+        for point in plan.points:
+            started = read_log(folder / "runs" / point.run_id, "events").table["data"][0].as_py()
+            assert json.loads(started) == {"seed": owner}
+    assert owners == set(range(20))
