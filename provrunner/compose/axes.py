@@ -29,7 +29,7 @@ COMMAND_LINE = "command line"
 _MAX_LEVELS = 100_000
 _SCALES = ("log", "linear", "categorical")
 _NOT_SWEPT = (
-    *("folder", "hydra", "on_error", "output", "provenance", "reason", "retries", "run"),
+    *("folder", "hydra", "on_error", "output", "provenance", "reason", "run"),
     *("sweep", "test", "yes"),
 )
 

@@ -87,7 +87,7 @@ def _check_overrides(cfg: DictConfig, arguments: Sequence[str]) -> None:
     defaults = compose_config([one.input_line or "" for one in groups])
     for one in plain:
         key = one.key_or_group
-        if key.startswith("sweep."):
+        if key == "on_error" or key.startswith("sweep."):  # these have checks of their own
             continue
         value, default = _select(cfg, key), _select(defaults, key)
         _check_value(key, value, default, cfg, f"{COMMAND_LINE}: {one.input_line!r}")

@@ -23,7 +23,6 @@ _KINDS: dict[str, tuple[str, tuple[type, ...]]] = {
     "folder": (_TEXT, (str, type(None))),
     "reason": (_TEXT, (str, type(None))),
     "provenance.base_iri": (_TEXT, (str, type(None))),
-    "retries": ("a whole number, 0 or more", (int,)),
     "test": ("true or false", (bool,)),
     "yes": ("true or false", (bool,)),
     "capture.include": ("a list of names", (list,)),
@@ -31,7 +30,6 @@ _KINDS: dict[str, tuple[str, tuple[type, ...]]] = {
     "capture.strict": ("true or false", (bool,)),
 }
 _WORDS = {
-    "on_error": ("continue", "stop"),
     "capture.level": ("light", "default", "full"),
     "provenance.granularity": GRANULARITIES,
 }
@@ -60,7 +58,7 @@ def check_settings(cfg: DictConfig) -> None:
                 )
     for path, (expected, types) in _KINDS.items():
         value = _value(cfg, path)
-        if not isinstance(value, types) or (int in types and not _is_count(value)):
+        if not isinstance(value, types):
             raise ConfigError(
                 f"{source_of(path, hydra_cfg)}: {path}: expected {expected}, got {value!r}"
             )
@@ -72,11 +70,19 @@ def check_settings(cfg: DictConfig) -> None:
                 f"{source_of(path, hydra_cfg)}: {path}: {value!r} is none of "
                 f"{', '.join(words)}{near}"
             )
+    _check_on_error(_value(cfg, "on_error"), hydra_cfg)
     _check_iri(_value(cfg, "provenance.base_iri"), hydra_cfg)
 
 
-def _is_count(value: Any) -> bool:
-    return not isinstance(value, bool) and int(value) >= 0
+def _check_on_error(value: Any, hydra_cfg: DictConfig | None) -> None:
+    is_retry = isinstance(value, dict) and value.keys() == {"retry"}
+    if is_retry and type(value["retry"]) is int and value["retry"] > 0:
+        return
+    if value not in ("continue", "stop"):
+        raise ConfigError(
+            f"{source_of('on_error', hydra_cfg)}: on_error: expected continue, stop or "
+            f"{{retry: n}} with a whole number n of at least 1, got {value!r}"
+        )
 
 
 def _check_iri(iri: str | None, hydra_cfg: DictConfig | None) -> None:

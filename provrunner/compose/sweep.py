@@ -38,7 +38,7 @@ __all__ = [
 _MAX_RUNS = 1000
 _MAX_SEED = 2**32 - 1
 NOT_OF_THE_RESULT = (
-    *("folder", "hydra", "on_error", "output", "provenance", "reason", "retries", "run"),
+    *("folder", "hydra", "on_error", "output", "provenance", "reason", "run"),
     *("sweep", "yes"),
 )
 """Nodes of a configuration that change nothing in what a run gives."""

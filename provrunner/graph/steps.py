@@ -69,7 +69,7 @@ _ENTERS: tuple[tuple[re.Pattern[str], tuple[str, ...]], ...] = tuple(
         (r"sweep\..*", ("analyse",)),
         (r"test", ("test",)),
         (r"seed", ("split", "fit")),
-        (r"(output|folder|reason|on_error|retries|yes)|(run|capture|provenance|hydra)(\..*)?", ()),
+        (r"(output|folder|reason|yes)|(run|on_error|capture|provenance|hydra)(\..*)?", ()),
     )
 )
 _CALLBACK = re.compile(r"(trainer\.callbacks\.[^.]+)(\..*)?")

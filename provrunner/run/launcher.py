@@ -34,8 +34,8 @@ _DEATH_S = 1.2 * STALE_S
 """How long the log of a run that died on another machine may seem to be written still."""
 
 _ENDED_AS_PLANNED = (RunStatus.FINISHED, RunStatus.PRUNED)
-_BEGUN_AGAIN = (RunStatus.LOST, RunStatus.INTERRUPTED)
-"""How a run stands that its process, its machine or its scheduler put an end to."""
+_BEGUN_AGAIN = (RunStatus.FAILED, RunStatus.LOST, RunStatus.INTERRUPTED)
+"""How a run stands that raised, or that its process, machine or scheduler put an end to."""
 
 
 def share_of(context: HydraContext, task: TaskFunction, config: DictConfig) -> Share:
@@ -55,8 +55,8 @@ def launch(
 ) -> list[JobReturn]:
     """Run every job and return how each ended; one that was never started is left out.
 
-    A run whose process died, or that was stopped though the sweep was not, is begun again, as its
-    next attempt, `retries` times at most.
+    Where `on_error` says so, a run that failed, whose process died, or that was stopped though the
+    sweep was not, is begun again as its next attempt, a number of times at most.
 
     Args:
         engine: what carries the jobs out; it is closed at the end.
@@ -91,8 +91,9 @@ class _Launch:
         self._under_way: dict[int, Job] = {}
         self._ending: list[_Ending] = []
         self._tries: Counter[int] = Counter()
-        self._retries = int(share.config.retries)
-        self._stops_on_error = share.config.on_error == "stop"
+        on_error = share.config.on_error
+        self._retries = 0 if isinstance(on_error, str) else int(on_error.retry)
+        self._stops_on_error = on_error == "stop"
         self._statuses: dict[int, RunStatus] = {}
         self._progress = Progress(
             share.folder,

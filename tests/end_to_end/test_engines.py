@@ -1,4 +1,4 @@
-"""The same sweep on every engine, one of its runs killed on the way."""
+"""The same sweep on every engine, one of its runs killed on the way, and one that raises once."""
 
 from __future__ import annotations
 
@@ -29,10 +29,14 @@ class DiesOnce(Callback):
         if self.lr == 0.1 and trainer.current_epoch == 2 and not self.marker.exists():
             self.marker.touch()
             os.kill(os.getpid(), signal.SIGKILL)
+        raised = pathlib.Path("raised")
+        if self.lr == 0.2 and trainer.current_epoch == 1 and not raised.exists():
+            raised.touch()
+            raise ValueError("once")
 """
 SWEEP = [
     *("-m", "optimizer=sgd", "optimizer.lr=0.01,0.1,0.2", "model.width=8", "data.batch_size=64"),
-    *("trainer.max_epochs=3", "trainer.callbacks.checkpoint.save_last=true", "retries=1"),
+    *("trainer.max_epochs=3", "trainer.callbacks.checkpoint.save_last=true", "on_error={retry:1}"),
     "+trainer.callbacks.dies={_target_: dying.DiesOnce, lr: '${optimizer.lr}', marker: died}",
 ]
 ENGINES = {
@@ -71,6 +75,7 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Swept:
     """The sweep on the local engine, in which nothing dies."""
     cwd = tmp_path_factory.mktemp("undisturbed")
     (cwd / "died").touch()
+    (cwd / "raised").touch()
     return sweep(cwd, "hydra.launcher.n_jobs=2")
 
 
@@ -81,13 +86,14 @@ def swept(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     return sweep(tmp_path_factory.mktemp(request.param), *ENGINES[request.param])
 
 
-def test_a_dead_worker_costs_its_run_an_attempt_and_not_the_sweep(swept):
+def test_a_dead_worker_or_an_error_costs_its_run_an_attempt_and_not_the_sweep(swept):
     assert swept.ended.returncode == 0, swept.ended.stderr
     found = provrunner.open_sweep(swept.folder)
     assert found.runs["status"].to_pylist() == ["finished"] * 3
     starts = "select count(*) from events where kind = 'run_start' group by run order by run"
-    assert found.sql(starts).fetchall() == [(1,), (2,), (1,)]
-    assert "lost: it begins again" in swept.ended.stderr
+    assert found.sql(starts).fetchall() == [(1,), (2,), (2,)]
+    for status in ("lost", "failed"):
+        assert f"{status}: it begins again" in swept.ended.stderr
 
 
 def test_every_engine_gives_the_same_points_seeds_and_metrics(swept, undisturbed):

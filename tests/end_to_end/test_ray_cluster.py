@@ -65,7 +65,8 @@ def words(cwd: Path, address: str) -> list[str]:
     return [
         *("-m", "model.width=8", "data.batch_size=64", "trainer.max_epochs=4", "seed=0,1"),
         *("trainer.callbacks.checkpoint.save_last=true", f"+trainer.callbacks.tells={callback}"),
-        *("folder=s", "retries=1", "hydra/launcher=ray", f"hydra.launcher.init.address={address}"),
+        *("folder=s", "on_error={retry:1}"),
+        *("hydra/launcher=ray", f"hydra.launcher.init.address={address}"),
     ]
 
 

@@ -13,7 +13,7 @@ from provrunner.run.reads import _BUILT, _OF_THE_RUN, ConfigReads, reads_argumen
 from provrunner.zoo import MLP, SupervisedTask
 
 BY_THE_SWEEP = {
-    *("defaults", "folder", "hydra", "on_error", "output", "provenance", "retries", "run"),
+    *("defaults", "folder", "hydra", "on_error", "output", "provenance", "run"),
     *("sweep", "yes"),
 }
 
