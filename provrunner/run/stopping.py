@@ -101,7 +101,7 @@ class RuleStop(Callback):
         """Decide whether there is to be another epoch."""
         if self.decision is None and self._is_watched:
             self._share(trainer, self._diverged(trainer))
-        if self.decision is None and self._rule is not None:
+        if self.decision is None and self._rule is not None and not _is_last(trainer):
             self._share(trainer, self._judge(self._rule) if trainer.is_global_zero else None)
 
     def _judge(self, rule: Mapping[str, Any]) -> Decision | None:
@@ -159,3 +159,11 @@ class RuleStop(Callback):
     def _stop(self, trainer: Trainer, decision: Decision) -> None:
         self.decision = self.decision or decision
         trainer.should_stop = True
+
+
+def _is_last(trainer: Trainer) -> bool:
+    """Say whether training ends with this epoch anyway: there is nothing to stop then."""
+    epochs, steps = trainer.max_epochs, trainer.max_steps
+    if epochs is not None and 0 <= epochs <= trainer.current_epoch + 1:
+        return True
+    return 0 <= steps <= trainer.global_step

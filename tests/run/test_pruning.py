@@ -183,6 +183,13 @@ class TestRuleStop:
         expected = {"epochs": 3, "rivals": 3, "better": 3, "kept": 1, "value": 0.65}
         assert data["numbers"] == pytest.approx(expected)
 
+    def test_a_run_that_has_trained_all_its_epochs_has_finished(self, tmp_path):
+        plan = plan_with(ASHA)
+        for point in plan.points[:3]:
+            write_run(tmp_path, point, {"val/loss": [5.0, 5.0, 1.0]})
+        stop, told, trainer = train(tmp_path, plan, Told([2.0, 2.0, 2.0]))
+        assert (trainer.current_epoch, stop.outcome, told) == (3, None, [])
+
     @pytest.mark.parametrize(
         ("loss", "reason", "batches"),
         [
