@@ -34,7 +34,7 @@ SWEPT_BUT_NEVER_READ = "swept_but_never_read"
 """The flag of a hyperparameter that no run read: all that is said of it is about chance."""
 
 _FLAGS = {
-    "adaptive": "the points were chosen in view of earlier results",
+    "adaptive": "points were chosen, or runs stopped, in view of earlier results",
     "aliased": "hyperparameters that changed together cannot be told apart",
     "cannot_conclude": "too few runs to conclude anything",
     "constant_metric": "the objective was the same in every run",

@@ -18,7 +18,9 @@ __all__ = ["adaptivity_p", "is_adaptive", "is_declared_adaptive"]
 ADAPTIVE_P = 1e-3
 """Trials are called adaptive where so few exchangeable orders would follow the best as closely."""
 
-_ADAPTIVE = frozenset({"tpe", "gp", "bayes", "bayesian", "cmaes", "hyperband", "asha", "adaptive"})
+_ADAPTIVE = frozenset(
+    {"tpe", "gp", "bayes", "bayesian", "cmaes", "nsga2", "hyperband", "asha", "adaptive"}
+)
 _FIRST = 10
 _LOOKS = 1000
 _SORTED = 0.9

@@ -124,7 +124,7 @@ def _shape(design: Design) -> list[Flag]:
         detail = f"too few combinations were run for {names}"
         found.append(Flag("interactions_not_estimable", detail))
     if design.kind == "adaptive":
-        detail = "later points were placed in view of earlier results: there are no p-values"
+        detail = "points were placed, or runs stopped, in view of earlier results: no p-values"
         found.append(Flag("adaptive", detail))
     if design.is_scattered:
         return found

@@ -91,7 +91,7 @@ def _describe_untested(found: Finding) -> str:
     return (
         f"{name} explains {share.value:.2f} of the variance ({share.low:.2f} to {share.high:.2f}), "
         f"{short_level(found.best)} being best on average; there is no test, since points were "
-        f"placed in view of earlier results{where}."
+        f"placed, or runs stopped, in view of earlier results{where}."
     )
 
 

@@ -185,7 +185,7 @@ def test_points_that_close_in_on_the_best_are_called_adaptive_and_have_no_p():
     assert [part["p"] for part in document["components"]] == [None] * len(document["components"])
     row = document["parameters"][0]
     assert row["coverage"] < 1
-    assert "there is no test, since points were placed in view of earlier results" in row["verdict"]
+    assert "there is no test, since points were placed, or runs stopped, in view" in row["verdict"]
     assert not any("no effect seen" in text for text in document["verdicts"])
 
 
