@@ -134,12 +134,14 @@ def _check_triples(paths: dict[str, Path], document: ProvDocument) -> bool:
 def _check_rebuilt(sweep: Path) -> bool:
     """Derive all files of a sweep anew, twice, and compare them with its own."""
     own = {path: file_digest(sweep / path) for path in _derived(sweep)}
+    # a large sweep has all documents only where somebody asked for them
+    asked = [["export", "--to", "all"]] if "prov/sweep.nq" in own else []
     same = True
     for seed in ("1", "2"):
         with tempfile.TemporaryDirectory() as name:
             folder = Path(name) / f"copied-{seed}"
             _copy_runs(sweep, folder)
-            for verb in (["report"], ["verify", "--prov"]):
+            for verb in (["report"], *asked, ["verify", "--prov"]):
                 done = subprocess.run(
                     [sys.executable, "-m", "provrunner", *verb, folder.name],
                     cwd=name,
