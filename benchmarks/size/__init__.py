@@ -1,1 +1,1 @@
-"""How provrunner bears sweeps of ten thousand runs, kills and crowds."""
+"""How provrunner bears sweeps of ten thousand runs."""
