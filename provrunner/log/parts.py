@@ -149,7 +149,8 @@ class Part:
             data = path.read_bytes()
             if hashlib.sha256(data).hexdigest() != self.sources.files.get(name):
                 raise DamagedPartError(f"{path} is not what was derived")
-            rows = parquet.read_table(pa.BufferReader(data))
+            # not `read_table`, whose threads may outlive the interpreter
+            rows = parquet.ParquetFile(pa.BufferReader(data)).read(use_threads=False)
         except (OSError, pa.ArrowException) as error:
             raise DamagedPartError(f"{path} cannot be read: {error}") from error
         if self.sources.holds_others or len(self.runs) < len(self.sources.runs):
