@@ -143,10 +143,12 @@ def resume_sweep(
                 folder=folder,
                 choice=choice,
                 warn=warn,
+                # an adaptive sweep asks for points that no plan tells of yet
+                check_job=None if source.is_here else partial(_check_job, source=source),
             )
 
 
-def resume_plan(
+def resume_plan(  # noqa: PLR0913  called with its words by name
     hydra_context: HydraContext,
     task_function: TaskFunction,
     config: DictConfig,
@@ -156,6 +158,7 @@ def resume_plan(
     folder: Path,
     choice: Choice = Choice(),
     warn: Callable[[str], object] = str,
+    check_job: Callable[[DictConfig], object] | None = None,
 ) -> Outcome:
     """Run what is left of the sweep in a folder, which must be the one that a draft plans.
 
@@ -169,6 +172,7 @@ def resume_plan(
         choice: what is run again.
         warn: is told how the code differs from that of the runs before, and of runs that cannot be
             read; a sentence each.
+        check_job: is given each run's configuration before the run is launched, and may refuse it.
 
     Raises:
         ConfigError: the draft is another sweep, or adds points where that was not asked for.
@@ -207,6 +211,7 @@ def resume_plan(
             due=due,
             folder=folder,
             extra=_extra_words(choice),
+            check_job=check_job,
         )
 
 

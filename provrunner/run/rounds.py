@@ -70,7 +70,7 @@ class Clock:
         )
 
 
-def carry_out(
+def carry_out(  # noqa: PLR0913  called with its words by name
     hydra_context: HydraContext,
     task_function: TaskFunction,
     config: DictConfig,
@@ -80,6 +80,7 @@ def carry_out(
     due: Collection[int],
     folder: Path,
     extra: Sequence[str] = (),
+    check_job: Callable[[DictConfig], object] | None = None,
 ) -> Outcome:
     """Run some runs of a plan that is written down, and those that an adaptive sweep asks for.
 
@@ -94,11 +95,15 @@ def carry_out(
         due: numbers of the runs to launch.
         folder: the sweep's folder.
         extra: further overrides of each run.
+        check_job: is given each run's configuration before the run is launched, and may refuse it.
     """
 
     def launch(plan: Plan, numbers: Sequence[int]) -> Outcome:
         some = replace(plan, points=tuple(plan.points[number] for number in numbers))
         jobs = [[*job, *extra] for job in job_overrides(some, arguments, folder)]
+        if check_job is not None:
+            for job in jobs:
+                check_job(hydra_context.config_loader.load_sweep_config(config, job))
         return launch_jobs(hydra_context, task_function, config, plan, jobs=jobs, folder=folder)
 
     hours = config.sweep.get("hours")

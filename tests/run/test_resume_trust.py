@@ -13,9 +13,11 @@ import pytest
 from provrunner.compose import compose_config
 from provrunner.errors import ConfigError
 from provrunner.log import write_plan
-from provrunner.run import resume, resume_sweep
+from provrunner.run import resume, resume_sweep, rounds
+from provrunner.run.launching import Outcome
 from provrunner.run.planning import draft_plan
 
+RESUME_PLAN = resume.resume_plan
 SMALL = ["trainer.max_epochs=1"]
 CALLBACK = "{_target_: subprocess.call, args: [touch, called]}"
 EVIL = "_target_: subprocess.call\nargs: [touch, called]\n"
@@ -139,6 +141,31 @@ def test_a_key_that_the_written_plan_alone_names_is_refused(called):
     with pytest.raises(ConfigError, match=r"model\._target_: .* calls 'subprocess.call'"):
         resume_sweep(folder)
     assert called == []
+
+
+def test_a_point_that_a_search_asks_for_is_checked_before_it_is_run(monkeypatch, called):
+    pytest.importorskip("optuna")
+    words = [
+        *(*SMALL, "sweep.design=tpe", "sweep.trials=2", "sweep.batch=1", "sweep.name=handed"),
+        "+trainer.callbacks.x={_target_: lightning.pytorch.callbacks.Timer}",
+        "trainer.callbacks.x._target_=choice(lightning.pytorch.callbacks.Timer,os.getcwd)",
+    ]
+    launched = []
+
+    def launch(*_, jobs, folder, **__):
+        launched.extend(word for job in jobs for word in job if "_target_=" in word)
+        return Outcome(folder, {})
+
+    monkeypatch.setattr(resume, "resume_plan", RESUME_PLAN)
+    monkeypatch.setattr(rounds, "launch_jobs", launch)
+    folder = Path("handed")
+    (folder / "runs").mkdir(parents=True)
+    plan = draft_plan(compose_config(words, return_hydra_config=True), words, datetime.now(UTC))
+    command = ("python", "-m", "provrunner", *words)
+    write_plan(folder, replace(plan, sweep_id="handed", command=command))
+    with pytest.raises(ConfigError, match=r"x\._target_: .* calls 'os.getcwd'"):
+        resume_sweep(folder)
+    assert not any("getcwd" in word for word in launched)
 
 
 def test_the_users_word_lets_a_setting_in(called):
