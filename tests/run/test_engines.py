@@ -10,16 +10,25 @@ import tarfile
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from provrunner.compose import compose_config
 from provrunner.compose.launchers import LAUNCHERS, check_launcher
 from provrunner.errors import ConfigError
+from provrunner.log import write_plan
 from provrunner.log.liveness import this_process, write_owner
+from provrunner.plan import Objective, Plan, Point
+from provrunner.run.engines import Ended, Job, Share, ray_tasks
 from provrunner.run.engines.store import Store, sending
 from provrunner.run.engines.submitit_jobs import perform_owned
-from provrunner.run.engines.transfer import pack_folder, replace_folder, unpack_folder
+from provrunner.run.engines.transfer import (
+    Returned,
+    pack_folder,
+    replace_folder,
+    unpack_folder,
+)
 from provrunner.run.work import Work, perform
 
 DOCS = (Path(__file__).parents[2] / "docs/engines.md").read_text(encoding="utf-8")
@@ -116,6 +125,10 @@ def test_a_store_keeps_the_last_bytes_until_they_are_taken(store):
     store.put("sweep/0000.tar", bytes(range(256)) * 1000)
     assert store.take("sweep/0000.tar") == bytes(range(256)) * 1000
     assert store.take("sweep/0000.tar") is None
+    store.put("sweep/0000.tar", b"of an attempt before")
+    store.remove("sweep/0000.tar")
+    store.remove("sweep/0000.tar")
+    assert store.take("sweep/0000.tar") is None
 
 
 @pytest.mark.parametrize("url", ["nowhere://bucket", "s4://x"])
@@ -131,7 +144,7 @@ def test_what_is_sent_now_and_then_is_sent_again_after_a_failure():
     def send():
         sent.append(len(sent))
         if len(sent) == 1:
-            raise OSError("away for a moment")
+            raise RuntimeError("away for a moment")  # what raises is the store's own affair
         enough.set()
 
     with sending(send, often_s=0.01):
@@ -158,3 +171,78 @@ def test_a_folder_that_comes_back_takes_the_place_of_the_one_that_went(tmp_path)
 def files(folder: Path) -> dict[Path, bytes]:
     paths = (path for path in folder.rglob("*") if path.is_file())
     return {path.relative_to(folder): path.read_bytes() for path in paths}
+
+
+class RayInPlace:
+    """As much of Ray as the engine calls, with tasks that are run where they are asked for."""
+
+    class exceptions:
+        class RayError(Exception):
+            pass
+
+    def __init__(self, task):
+        self.task, self.results = task, []
+
+    def is_initialized(self):
+        return True
+
+    def cluster_resources(self):
+        return {"CPU": 1}
+
+    def remote(self, _function):
+        return SimpleNamespace(options=lambda **_: SimpleNamespace(remote=self._call))
+
+    def _call(self, *given):
+        self.results.append(self.task(*given))
+        return len(self.results) - 1
+
+    def wait(self, references, **_):
+        return references, []
+
+    def get(self, reference):
+        return self.results[reference]
+
+
+@pytest.fixture
+def ray_engine(tmp_path, monkeypatch):
+    """Makes Ray's engine with a store, whose tasks are a function of the job and its parcel."""
+    plan = Plan("one-of-its-kind", "s", "", Objective("loss"), "list", (), ())
+    (tmp_path / "s/runs").mkdir(parents=True)
+    write_plan(tmp_path / "s", plan)
+    packer = SimpleNamespace(pack=lambda job: job)
+    monkeypatch.setattr(ray_tasks, "Packer", lambda *_, **__: packer)
+
+    def make(task):
+        monkeypatch.setattr(ray_tasks, "import_extra", lambda *_: RayInPlace(task))
+        share = Share(None, None, None, tmp_path / "s", plan)
+        engine = ray_tasks.RayTasks(share, store=f"file://{tmp_path}/store")
+        point = Point(0, "0000-00000000", "t", 0, 0, {})
+        return engine, Job(0, point, (), tmp_path / "s/runs/0000-00000000")
+
+    return make
+
+
+def test_what_an_attempt_before_sent_to_the_store_replaces_nothing(ray_engine, tmp_path):
+    def write_here(job, parcel):
+        job.folder.mkdir()
+        (job.folder / "whole").write_text("by a worker that sees the folder")
+        return Returned(None)
+
+    engine, job = ray_engine(write_here)
+    (tmp_path / "before").mkdir()
+    store = Store(f"file://{tmp_path}/store")
+    store.put("one-of-its-kind/0000-00000000.tar", pack_folder(tmp_path / "before"))
+    engine.start([job])
+    assert engine.wait(1.0) == [Ended(job)]
+    assert [path.name for path in job.folder.iterdir()] == ["whole"]
+
+
+def test_a_folder_that_does_not_come_back_costs_its_run_alone(ray_engine):
+    def send_no_archive(_job, parcel):
+        parcel.store.put(parcel.name, b"no archive")
+        return Returned(None)
+
+    engine, job = ray_engine(send_no_archive)
+    engine.start([job])
+    [ended] = engine.wait(1.0)
+    assert "its folder did not come back" in ended.died

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import signal
+import tarfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 from provrunner.compose.launchers import import_extra
@@ -19,7 +21,6 @@ from provrunner.run.engines.transfer import (
     pack_folder,
     perform_anywhere,
     replace_folder,
-    stored_name,
 )
 from provrunner.run.signals import Stopped
 
@@ -75,7 +76,7 @@ class RayTasks:
             num_cpus=num_cpus, num_gpus=num_gpus, resources=dict(resources or {}), max_retries=0
         )
         self._packer = Packer(share, threads=max(1, int(num_cpus)))
-        self._sweep = share.folder.resolve().name
+        self._sweep = share.plan.sweep_id
         self._plan = (share.folder / "plan.json").read_bytes()
         self._is_shared = shared_folder
         self._jobs: dict[Any, Job] = {}
@@ -84,8 +85,11 @@ class RayTasks:
         """Make a task of each job."""
         for job in jobs:
             travels = not self._is_shared and log_folder(job.folder).is_dir()
+            if self._store is not None:
+                # of an attempt before: what is there from now on is of this one
+                self._store.remove(self._stored(job))
             before = pack_folder(job.folder) if travels else None
-            parcel = Parcel(self._plan, before, self._is_shared, self._store)
+            parcel = Parcel(self._plan, before, self._is_shared, self._store, self._stored(job))
             self._jobs[self._perform.remote(self._packer.pack(job), parcel)] = job
 
     def wait(self, timeout_s: float) -> list[Ended]:
@@ -119,11 +123,17 @@ class RayTasks:
     def _end(self, reference: Any) -> Ended:
         job = self._jobs.pop(reference)
         ended, packed = self._result(job, reference)
-        if packed is None and self._store is not None:
-            packed = self._store.take(stored_name(self._sweep, job.point.run_id))
-        if packed is not None:
-            replace_folder(packed, job.folder)
+        try:
+            if packed is None and self._store is not None:
+                packed = self._store.take(self._stored(job))
+            if packed is not None:
+                replace_folder(packed, job.folder)
+        except (OSError, tarfile.TarError) as error:
+            return replace(ended, died=f"its folder did not come back: {error}")
         return ended
+
+    def _stored(self, job: Job) -> str:
+        return f"{self._sweep}/{job.point.run_id}.tar"
 
     def _result(self, job: Job, reference: Any) -> tuple[Ended, bytes | None]:
         """Say how a task ended, and give the folder that came back with its result."""

@@ -68,6 +68,19 @@ class Store:
         files.rm_file(path)
         return data
 
+    def remove(self, name: str) -> None:
+        """Keep no longer what is kept, if anything is.
+
+        Raises:
+            OSError: it cannot be removed.
+        """
+        import fsspec
+
+        files, path = fsspec.core.url_to_fs(f"{self.url.rstrip('/')}/{name}")
+        files.invalidate_cache()
+        if files.exists(path):
+            files.rm_file(path)
+
 
 @contextmanager
 def sending(send: Callable[[], None], *, often_s: float = _OFTEN_S) -> Iterator[None]:
@@ -76,7 +89,7 @@ def sending(send: Callable[[], None], *, often_s: float = _OFTEN_S) -> Iterator[
 
     def beat() -> None:
         while not ended.wait(often_s):
-            with suppress(OSError):
+            with suppress(Exception):  # each file system has errors of its own
                 send()
 
     thread = threading.Thread(target=beat, name="provrunner-sending", daemon=True)

@@ -19,7 +19,6 @@ __all__ = [
     "pack_folder",
     "perform_anywhere",
     "replace_folder",
-    "stored_name",
     "unpack_folder",
 ]
 
@@ -35,12 +34,14 @@ class Parcel:
         run: what earlier attempts left in the run's folder, packed; None where there were none.
         is_shared: whether the worker sees the sweep's folder; None where it is to look.
         store: where the run's folder is sent to; None sends it back with the result.
+        name: that it has there.
     """
 
     plan: bytes
     run: bytes | None
     is_shared: bool | None
     store: Store | None = None
+    name: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,12 +74,7 @@ def perform_anywhere(work: Work, parcel: Parcel) -> Returned:
             unpack_folder(parcel.run, folder)
         if parcel.store is None:
             return Returned(perform(replace(work, sweep=sweep)), pack_folder(folder))
-        return _perform_and_send(replace(work, sweep=sweep), folder, parcel.store)
-
-
-def stored_name(sweep: str, run_id: str) -> str:
-    """Return the name that a run's folder is kept under in a store."""
-    return f"{sweep}/{run_id}.tar"
+        return _perform_and_send(replace(work, sweep=sweep), folder, parcel.store, parcel.name)
 
 
 def pack_folder(folder: Path) -> bytes:
@@ -119,11 +115,11 @@ def replace_folder(packed: bytes, folder: Path) -> None:
     shutil.rmtree(leaving, ignore_errors=True)
 
 
-def _perform_and_send(work: Work, folder: Path, store: Store) -> Returned:
+def _perform_and_send(work: Work, folder: Path, store: Store, name: str) -> Returned:
     """Perform a job, sending its folder now and then and at its end."""
 
     def send() -> None:
-        store.put(stored_name(work.sweep.name, work.run_id), pack_folder(folder))
+        store.put(name, pack_folder(folder))
 
     with sending(send):
         reason = perform(work)
