@@ -171,10 +171,11 @@ def _point(plan: Plan, overrides: Sequence[str]) -> Point:
 
 
 def _ended_before(share: Share, jobs: Sequence[Job]) -> Counter[RunStatus]:
-    """Count the planned runs that none of the jobs is for, by status."""
+    """Count the runs that have ended and that none of the jobs is for, by status."""
     launched = {job.point.run for job in jobs}
     others = [point for point in share.plan.points if point.run not in launched]
-    return Counter(standing(run_folder(share.folder, one.run_id)) for one in others)
+    statuses = (standing(run_folder(share.folder, one.run_id)) for one in others)
+    return Counter(status for status in statuses if status is not RunStatus.PLANNED)
 
 
 def _seal(ended: Ended) -> bool:
