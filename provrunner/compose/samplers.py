@@ -189,8 +189,9 @@ class AskTell:
 
     def values_of(self, number: int) -> tuple[float, ...] | None:
         """Return what a trial was told; None where it failed, was pruned, or is open."""
-        values = self._trials()[number].values
-        return None if values is None else tuple(values)
+        trial = self._trials()[number]
+        is_whole = trial.state == self._optuna.trial.TrialState.COMPLETE
+        return tuple(trial.values) if is_whole else None  # Optuna gives a pruned one values as well
 
     def _ask(self, sampler: BaseSampler, reason: str, told: int) -> Suggestion:
         with _quietly():

@@ -12,7 +12,7 @@ from provrunner.compose.axes import Axis
 from provrunner.errors import ConfigError, nearest
 from provrunner.ids import canonical_json
 
-__all__ = ["Space", "read_space"]
+__all__ = ["Space", "check_within", "read_space"]
 
 _Levels = Mapping[str, tuple[Any, ...]]
 
@@ -126,6 +126,33 @@ def read_space(
     when_kept = {name: levels for name, levels in conditions.items() if name in kept and levels}
     _check_order(when_kept, {name for group in groups for name in group}, where)
     return Space(kept, tuple(groups), when_kept)
+
+
+def check_within(space: Space, points: Sequence[Mapping[str, Any]], where: str) -> None:
+    """Check that points lie in a space: a sampler can be told of no others.
+
+    Args:
+        space: the axes.
+        points: each with a value for every axis that is active in it.
+        where: of the points, for errors.
+
+    Raises:
+        ConfigError: a value is no level of its axis, or out of its range, or zipped axes have
+            levels that they do not take together.
+    """
+    for point in points:
+        for name, value in point.items():
+            axis = space.axes[name]
+            if not (value in axis.levels if axis.span is None else _is_in(value, axis.span)):
+                raise ConfigError(f"{where}: {name}: {value!r} lies outside of {axis.grammar!r}")
+        for group in space.zipped:
+            together = zip(*(space.axes[name].levels for name in group), strict=True)
+            if tuple(point[name] for name in group) not in together:
+                raise ConfigError(f"{where}: {dict(point)}: {', '.join(group)} move together")
+
+
+def _is_in(value: Any, span: tuple[float, float]) -> bool:
+    return isinstance(value, int | float) and span[0] <= value <= span[1]
 
 
 def _check_zipped(

@@ -19,7 +19,7 @@ from provrunner.compose.load import group_options, parse_overrides
 from provrunner.compose.mistakes import explain_interpolation
 from provrunner.compose.origins import source_of
 from provrunner.compose.resolvers import hydra_resolvable
-from provrunner.compose.space import Space, read_space
+from provrunner.compose.space import Space, check_within, read_space
 from provrunner.compose.values import plain_value, to_override
 from provrunner.errors import ConfigError
 from provrunner.ids import canonical_json, digest, run_id, trial_id
@@ -294,6 +294,8 @@ def _fixed(declared: Declaration, space: Space) -> list[dict[str, Any]]:
                 f"they need exactly the axes {', '.join(active)}"
             )
     _check_distinct(declared.points, declared.where)
+    if declared.is_adaptive:
+        check_within(space, declared.points, f"{declared.where}: sweep.points")
     return _listed(declared, space.axes)
 
 

@@ -22,6 +22,7 @@ _TRIES = 20
 """Times that a sampler is asked for a point that is new; then points are drawn blindly."""
 
 _DRAWS = 100
+_NOT_ENDED = {RunStatus.PLANNED, RunStatus.RUNNING}
 
 
 class Search:
@@ -86,7 +87,8 @@ class Search:
                 read_result(self._folder, point, plan.objective, plan.further)
                 for point in points[trial]
             ]
-            self._study.tell(number, _means(results), pruned_at=_pruned_at(results))
+            if _NOT_ENDED.isdisjoint(result.status for result in results):
+                self._study.tell(number, _means(results), pruned_at=_pruned_at(results))
 
     def _new(self, numbers: Mapping[str, int]) -> Suggestion | None:
         """Return a point that the plan lacks; one that it has is told again what it came to."""

@@ -210,6 +210,35 @@ def test_no_round_is_started_that_would_end_after_the_hours(sweeps, tmp_path, mo
     assert (len(plan.points), plan.stopped) == (14, None)
 
 
+def test_a_trial_whose_runs_have_yet_to_start_is_told_when_they_have_ended(
+    sweeps, tmp_path, monkeypatch
+):
+    words = [*WORDS, "sweep.batch=3", "sweep.trials=3", "hydra.launcher.n_jobs=1"]
+    sweeps.stop_after = 1
+    sweeps.start(tmp_path / "s", words)
+    sweeps.stop_after = math.inf
+    times = iter(range(0, 10_000, 600))
+    monkeypatch.setattr(rounds, "Clock", lambda limit: rounds_clock(limit, now=lambda: next(times)))
+    assert sweeps.resume(tmp_path / "s", [*words, "sweep.hours=0.2"]).stopped is not None
+    states = [trial.state.name for trial in study_of(tmp_path / "s").trials]
+    assert states == ["COMPLETE", "COMPLETE", "RUNNING"]
+    monkeypatch.setattr(rounds, "Clock", rounds_clock)
+    sweeps.resume(tmp_path / "s", words)
+    assert {trial.state.name for trial in study_of(tmp_path / "s").trials} == {"COMPLETE"}
+
+
+def test_a_point_that_is_asked_for_again_is_told_no_value_of_a_pruned_one(sweeps, tmp_path):
+    sweeps.function = lambda _values, _seed: (RunStatus.PRUNED, 0.0)
+    words = [
+        *("sweep.design=tpe", "sweep.trials=3", "sweep.batch=1", "sweep.name=small"),
+        "model.width=choice(8,16)",
+    ]
+    sweeps.start(tmp_path / "s", words)
+    states = Counter(trial.state.name for trial in study_of(tmp_path / "s").trials)
+    assert states["PRUNED"] == 2
+    assert "COMPLETE" not in states
+
+
 def test_axes_are_active_only_where_they_are_declared_to_be(sweeps, tmp_path):
     words = [
         *("sweep.design=tpe", "sweep.trials=8", "sweep.name=conditional", "optimizer=sgd,adam"),
@@ -234,6 +263,23 @@ def test_axes_are_active_only_where_they_are_declared_to_be(sweeps, tmp_path):
         (["sweep.design=nsga2"], "nsga2 is for several objectives"),
         (["sweep.trials=null"], "design tpe needs the number of points to ask for"),
         (["sweep.hours=0"], "expected a number of hours above 0"),
+        (
+            ["sweep.points=[{optimizer.lr: 0.1, model.width: 9, model.activation: gelu}]"],
+            r"model\.activation: 'gelu' lies outside of 'model\.activation=choice\(relu,tanh\)'",
+        ),
+        (
+            ["sweep.points=[{optimizer.lr: 2, model.width: 9, model.activation: tanh}]"],
+            r"optimizer\.lr: 2 lies outside of",
+        ),
+        (
+            [
+                *("model.width=choice(8,16)", "data.batch_size=choice(32,64)"),
+                "sweep.zip=[[model.width,data.batch_size]]",
+                "sweep.points=[{optimizer.lr: 0.1, model.width: 8, model.activation: tanh, "
+                "data.batch_size: 64}]",
+            ],
+            "model.width, data.batch_size move together",
+        ),
     ],
 )
 def test_what_cannot_be_searched_is_refused_before_any_run(words, message):
