@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,13 +16,14 @@ from lightning.pytorch.callbacks import Callback
 from provrunner.log import run_folder
 from provrunner.log.curves import Curve, Curves
 from provrunner.plan import Objective, Plan, Point
+from provrunner.run.losses import Losses
 from provrunner.run.pruning import Decision, judge
 from provrunner.schema import RunStatus
 
 __all__ = ["RuleStop"]
 
 _WINDOW = 20
-"""Batches between two looks at the losses: a look waits for the device."""
+"""Batches whose losses are looked at together."""
 
 _STREAK = 10
 """Batches in a row without a finite loss: mixed precision skips a few and recovers."""
@@ -58,7 +59,7 @@ class RuleStop(Callback):
         self._judged = 0
         self._is_watched = bool(divergence and divergence.get("stop"))
         self._factor = divergence.get("factor") if divergence else None
-        self._losses: list[torch.Tensor] = []
+        self._losses = Losses(_WINDOW)
         self._first: float | None = None
         self._streak = 0
         self.decision: Decision | None = None
@@ -91,18 +92,21 @@ class RuleStop(Callback):
             return
         loss = outputs.get("loss") if isinstance(outputs, Mapping) else outputs
         if isinstance(loss, torch.Tensor) and loss.numel() == 1:
-            self._losses.append(loss.detach())
-        if len(self._losses) >= _WINDOW:
-            found = self._look_at_losses()
+            self._losses.add(loss)
+        for losses in self._losses.arrived():
+            found = self._look_at(losses)
             if trainer.world_size == 1 and (found or self._streak >= _STREAK):
                 self._stop(trainer, found or self._no_number())
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Decide whether there is to be another epoch."""
         if self.decision is None and self._is_watched:
-            self._share(trainer, self._diverged(trainer))
+            found = self._diverged(trainer)
+            self._share(trainer, found, Decision("divergence", "another rank diverged"))
         if self.decision is None and self._rule is not None and not _is_last(trainer):
-            self._share(trainer, self._judge(self._rule) if trainer.is_global_zero else None)
+            found = self._judge(self._rule) if trainer.is_global_zero else None
+            cause = self._rule["rule"]
+            self._share(trainer, found, Decision(cause, f"{cause}: as the first rank decided"))
 
     def _judge(self, rule: Mapping[str, Any]) -> Decision | None:
         self._own.update()
@@ -117,21 +121,19 @@ class RuleStop(Callback):
         return replace(found, numbers={**found.numbers, **turned})
 
     def _diverged(self, trainer: Trainer) -> Decision | None:
-        found = self._look_at_losses()
-        if found or self._streak:
-            return found or self._no_number()
+        for losses in self._losses.all():
+            if found := self._look_at(losses):
+                return found
+        if self._streak:
+            return self._no_number()
         metric = self._objective.metric
         value = trainer.callback_metrics.get(metric)
         if value is None or math.isfinite(float(value)):
             return None
         return Decision("divergence", f"{metric} is {float(value)}", {metric: float(value)})
 
-    def _look_at_losses(self) -> Decision | None:
+    def _look_at(self, losses: Sequence[float]) -> Decision | None:
         """Count losses that are no number; return a decision where they have exploded."""
-        if not self._losses:
-            return None
-        losses = torch.stack([loss.reshape(()).float() for loss in self._losses]).tolist()
-        self._losses.clear()
         for loss in losses:
             self._streak = 0 if math.isfinite(loss) else self._streak + 1
         finite = [loss for loss in losses if math.isfinite(loss)]
@@ -150,11 +152,11 @@ class RuleStop(Callback):
         text = f"the training loss was no finite number in the last {self._streak} batches"
         return Decision("divergence", text, {"batches": self._streak})
 
-    def _share(self, trainer: Trainer, decision: Decision | None) -> None:
-        """Stop all ranks where one of them has decided so."""
+    def _share(self, trainer: Trainer, decision: Decision | None, elsewhere: Decision) -> None:
+        """Stop all ranks where one of them has decided so; the others say what it decided."""
         stops = trainer.strategy.reduce_boolean_decision(decision is not None, all=False)
         if stops:
-            self._stop(trainer, decision or Decision("divergence", "another rank diverged"))
+            self._stop(trainer, decision or elsewhere)
 
     def _stop(self, trainer: Trainer, decision: Decision) -> None:
         self.decision = self.decision or decision

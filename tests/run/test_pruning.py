@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from types import SimpleNamespace
 
 import lightning
 import pytest
@@ -182,6 +183,21 @@ class TestRuleStop:
         assert (data["cause"], data["agent"]) == ("asha", "provrunner.run.stopping.RuleStop")
         expected = {"epochs": 3, "rivals": 3, "better": 3, "kept": 1, "value": 0.65}
         assert data["numbers"] == pytest.approx(expected)
+
+    def test_a_further_rank_stops_for_the_cause_that_the_first_one_had(self, tmp_path):
+        plan = plan_with(ASHA)
+        stop = RuleStop(tmp_path, plan, plan.points[-1], {"stop": True})
+        trainer = SimpleNamespace(
+            is_global_zero=False,
+            max_epochs=9,
+            max_steps=-1,
+            current_epoch=0,
+            callback_metrics={},
+            strategy=SimpleNamespace(reduce_boolean_decision=lambda _own, **_: next(ranks)),
+        )
+        ranks = iter([False, True])  # nobody diverged; the first rank was judged
+        stop.on_train_epoch_end(trainer, None)
+        assert stop.outcome == (RunStatus.PRUNED, "asha: as the first rank decided")
 
     def test_a_run_that_has_trained_all_its_epochs_has_finished(self, tmp_path):
         plan = plan_with(ASHA)
