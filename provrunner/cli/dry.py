@@ -45,11 +45,15 @@ def show_prospect(prospect: Prospect, file: str) -> None:
     from provrunner.report import render_rows, visible
 
     plan = prospect.plan
-    runs, trials = len(plan.points), len({point.trial_id for point in plan.points})
+    runs, trials = plan.runs_promised, plan.runs_promised // plan.replicates
     seeds = f" = {trials} trials × {plan.replicates} seeds" if plan.replicates > 1 else ""
     echo(visible(f"{plan.name}: {runs} runs{seeds}, design {plan.design}; nothing is run"))
-    echo(render_rows(_points(plan), "table"), end="")
-    if runs > _SHOWN:
+    if plan.sampler is not None:
+        axes = ", ".join(axis.grammar for axis in plan.hyperparameters)
+        echo(visible(f"asked for, {plan.sampler.batch} trials at a time: {axes}"))
+    else:
+        echo(render_rows(_points(plan), "table"), end="")
+    if len(plan.points) > _SHOWN:
         echo(f"... and {runs - _SHOWN} more")
     echo(visible(_steps(plan)))
     echo(_time(prospect))

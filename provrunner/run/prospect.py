@@ -12,7 +12,8 @@ from pathlib import Path
 from hydra._internal.utils import get_args_parser
 from omegaconf import DictConfig, OmegaConf
 
-from provrunner.compose import available_cores, compose_config, config_folder
+from provrunner.compose import compose_config, config_folder
+from provrunner.compose.sweep import runs_at_once
 from provrunner.errors import LogError
 from provrunner.log.folder import read_plan, run_folder
 from provrunner.log.sweep import read_tables
@@ -71,9 +72,8 @@ def look_ahead(words: Sequence[str]) -> Prospect:
         config = compose_config(args.overrides, return_hydra_config=True)
         check(config, args.overrides)
         plan = draft_plan(config, args.overrides, datetime.now(UTC))
-    jobs = config.hydra.launcher.get("n_jobs")
-    n_jobs = jobs if isinstance(jobs, int) and jobs > 0 else available_cores()
-    return Prospect(plan, n_jobs, _estimate(config, len(plan.points), n_jobs))
+    n_jobs = runs_at_once(config)
+    return Prospect(plan, n_jobs, _estimate(config, plan.runs_promised, n_jobs))
 
 
 def _estimate(config: DictConfig, runs: int, n_jobs: int) -> Estimate | None:

@@ -43,6 +43,15 @@ def test_points_steps_and_number_are_told_and_nothing_is_made(place, capsys):
     assert list(place.iterdir()) == []
 
 
+def test_runs_of_a_search_are_counted_though_its_points_are_yet_to_be_asked_for(place, capsys):
+    pytest.importorskip("optuna")
+    words = ["optimizer.lr=tag(log,interval(0.001,1))", "sweep.design=tpe", "sweep.trials=6"]
+    assert run("--dry", *words, "sweep.replicates=2", "sweep.batch=3") == 0
+    shown = capsys.readouterr().out
+    assert "12 runs = 6 trials × 2 seeds, design tpe; nothing is run" in shown
+    assert "asked for, 3 trials at a time: optimizer.lr=tag(log,interval(0.001,1))" in shown
+
+
 def test_time_is_that_of_earlier_runs_of_the_same_model_and_data(place, capsys):
     folder = write_sweep(place / "outputs")
     first = run_folder(folder, read_plan(folder).points[0].run_id)
