@@ -21,7 +21,7 @@ _PAUSE_S = 10.0
 def watching_disk(folder: Path, plan: Plan, *, pause_s: float = _PAUSE_S) -> Iterator[None]:
     """Warn on standard error, once, until the block is left."""
     ended = threading.Event()
-    watch = DiskWatch(folder, len(plan.points))
+    watch = DiskWatch(folder, plan.runs_promised)
     thread = threading.Thread(
         target=_look_until, args=(watch, ended, pause_s), name="provrunner-disk", daemon=True
     )

@@ -16,7 +16,6 @@ from provrunner.log.compact import compacting
 from provrunner.log.liveness import own_sweep, write_owner
 from provrunner.log.sealed import DamagedSealError
 from provrunner.plan import Plan
-from provrunner.run.disk import watching_disk
 from provrunner.run.signals import Stopped, raise_on_stop
 from provrunner.schema import RunStatus
 
@@ -89,7 +88,7 @@ def launch_jobs(
         hydra_context=hydra_context, task_function=task_function, config=config
     )
     stopped = None
-    with compacting(folder, len(plan.points)), watching_disk(folder, plan), raise_on_stop():
+    with compacting(folder, len(plan.points)), raise_on_stop():
         try:
             launcher.launch(jobs, _first_number(jobs, plan))
         except Stopped as stop:

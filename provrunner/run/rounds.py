@@ -15,6 +15,7 @@ from provrunner.compose.sweep import read_search, runs_at_once
 from provrunner.log.folder import grow_plan
 from provrunner.plan import Plan
 from provrunner.run.asking import Search
+from provrunner.run.disk import watching_disk
 from provrunner.run.launching import Outcome, count_statuses, launch_jobs
 from provrunner.run.signals import Stopped, raise_on_stop
 from provrunner.schema import RunStatus
@@ -110,7 +111,7 @@ def carry_out(  # noqa: PLR0913  called with its words by name
     clock = Clock(None if hours is None else 3600.0 * hours)
     width = max(len(due), 1) if hours is None else runs_at_once(config)
     rounds = _Rounds(folder, plan, launch, clock, stop_on_error=config.on_error == "stop")
-    with raise_on_stop():
+    with watching_disk(folder, plan), raise_on_stop():
         try:
             search = None
             if plan.sampler is not None:
