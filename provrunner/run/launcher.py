@@ -112,6 +112,9 @@ class _Launch:
             except Stopped as stop:
                 self._stop(stop)
                 raise
+            except Exception:
+                self._engine.stop(_GRACE_S)  # nothing goes on without its sweep
+                raise
         return [_job_return(self._statuses[index]) for index in sorted(self._statuses)]
 
     def _fill(self) -> None:

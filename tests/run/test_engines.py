@@ -16,11 +16,11 @@ import pytest
 
 from provrunner.compose import compose_config
 from provrunner.compose.launchers import LAUNCHERS, check_launcher
-from provrunner.errors import ConfigError
+from provrunner.errors import ConfigError, ProvrunnerError
 from provrunner.log import write_plan
 from provrunner.log.liveness import this_process, write_owner
 from provrunner.plan import Objective, Plan, Point
-from provrunner.run.engines import Ended, Job, Share, ray_tasks
+from provrunner.run.engines import Ended, Job, Share, ray_tasks, submitit_jobs
 from provrunner.run.engines.store import Store, sending
 from provrunner.run.engines.submitit_jobs import perform_owned
 from provrunner.run.engines.transfer import (
@@ -171,6 +171,22 @@ def test_a_folder_that_comes_back_takes_the_place_of_the_one_that_went(tmp_path)
 def files(folder: Path) -> dict[Path, bytes]:
     paths = (path for path in folder.rglob("*") if path.is_file())
     return {path.relative_to(folder): path.read_bytes() for path in paths}
+
+
+def test_a_scheduler_that_takes_no_further_job_is_told_of_as_such(tmp_path, monkeypatch):
+    pytest.importorskip("submitit")
+    for name, script in {"srun": "exit 0", "sbatch": "echo QOSMaxSubmitJob >&2; exit 1"}.items():
+        (tmp_path / name).write_text(f"#!/bin/sh\n{script}\n")
+        (tmp_path / name).chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    packer = SimpleNamespace(pack=lambda job: job)
+    monkeypatch.setattr(submitit_jobs, "Packer", lambda *_, **__: packer)
+    (tmp_path / "s").mkdir()
+    engine = submitit_jobs.SubmititJobs(
+        Share(None, None, None, tmp_path / "s", None), cluster="slurm"
+    )
+    with pytest.raises(ProvrunnerError, match=r"takes no further job: .*QOSMaxSubmitJob"):
+        engine.start([Job(0, None, (), tmp_path / "s/runs/0")])
 
 
 class RayInPlace:

@@ -10,11 +10,12 @@ import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from provrunner.compose import available_cores
 from provrunner.compose.launchers import import_extra
-from provrunner.errors import ConfigError
+from provrunner.errors import ConfigError, ProvrunnerError
 from provrunner.log.liveness import Owner, read_owner
 from provrunner.run.engines.engine import Ended, Job, Share
 from provrunner.run.engines.packing import Packer
@@ -63,6 +64,8 @@ class SubmititJobs:
         parameters: Mapping[str, Any] | None = None,
     ) -> None:
         submitit = import_extra("submitit", "slurm")
+        told = submitit.core.utils
+        self._refusals = (told.FailedJobError, told.FailedSubmissionError)
         self._folder = share.folder.resolve() / _FOLDER
         self._folder.mkdir(mode=0o700, exist_ok=True)
         self._is_slurm = cluster == "slurm"
@@ -86,8 +89,15 @@ class SubmititJobs:
     def start(self, jobs: Sequence[Job]) -> None:
         """Submit jobs, several of them as one array."""
         works = [self._packer.pack(job) for job in jobs]
-        with self._executor.batch():
-            handles = [self._executor.submit(perform_owned, work, self._owner) for work in works]
+        submit = partial(self._executor.submit, perform_owned)
+        try:
+            with self._executor.batch():
+                handles = [submit(work, self._owner) for work in works]
+        except self._refusals as error:
+            raise ProvrunnerError(
+                f"the scheduler takes no further job: {error}; where it takes so many only, set "
+                "hydra.launcher.n_jobs, and go on with provrunner resume"
+            ) from error
         self._submitted += map(_Submitted, jobs, handles)
 
     def wait(self, timeout_s: float) -> list[Ended]:
