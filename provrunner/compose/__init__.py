@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from provrunner.compose.environment import (
     JoinedRun,
     available_cores,
+    gpu_names,
     is_further_rank,
     is_under_torchrun,
     joined_run,
@@ -55,6 +56,7 @@ __all__ = [
     "config_leaves",
     "config_references",
     "extend_search_path",
+    "gpu_names",
     "group_options",
     "is_further_rank",
     "is_under_torchrun",

@@ -11,6 +11,7 @@ from pathlib import Path
 __all__ = [
     "JoinedRun",
     "available_cores",
+    "gpu_names",
     "is_further_rank",
     "is_under_torchrun",
     "joined_run",
@@ -190,6 +191,18 @@ def is_under_torchrun(environ: Mapping[str, str] | None = None) -> bool:
     """
     environ = os.environ if environ is None else environ
     return "TORCHELASTIC_RUN_ID" in environ and environ.get("WORLD_SIZE", "1") != "1"
+
+
+def gpu_names(count: int, environ: Mapping[str, str] = os.environ) -> list[str]:
+    """Return what CUDA calls the GPUs that this process sees, in their order.
+
+    Args:
+        count: how many there are.
+        environ: the process environment.
+    """
+    told = environ.get("CUDA_VISIBLE_DEVICES")
+    names = told.split(",") if told else list(map(str, range(count)))
+    return names[:count]
 
 
 def available_cores() -> int:

@@ -26,7 +26,7 @@ class Isolation:
         index: Hydra's number of the job.
         folder: the run's own folder; what the run prints goes to `output.log` in it.
         threads: torch's threads, so that runs side by side do not fight over cores.
-        gpu: the one GPU that the run may see; None leaves all in sight.
+        gpus: those that the run may see, as CUDA is told of them; None leaves all in sight.
     """
 
     payload: bytes
@@ -34,15 +34,15 @@ class Isolation:
     index: int
     folder: Path
     threads: int
-    gpu: int | None
+    gpus: str | None
 
 
 def run_isolated(isolation: Isolation, result: Connection) -> None:
     """Run one job in this process; send the reason down the pipe where it could not run."""
     isolation.folder.mkdir(parents=True, exist_ok=True)
     _redirect_output(isolation.folder / OUTPUT)
-    if isolation.gpu is not None:
-        os.environ["CUDA_VISIBLE_DEVICES"] = str(isolation.gpu)
+    if isolation.gpus is not None:
+        os.environ["CUDA_VISIBLE_DEVICES"] = isolation.gpus
     name_command()
     try:
         _run_job(isolation)

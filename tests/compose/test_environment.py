@@ -3,6 +3,7 @@
 from provrunner.compose.environment import (
     JoinedRun,
     available_cores,
+    gpu_names,
     joined_run,
     may_be_further_rank,
     set_joined_run,
@@ -24,6 +25,12 @@ def test_rank_zero_and_plain_processes_start_on_their_own():
     assert joined_run(environ) is None
     assert joined_run({**environ, "LOCAL_RANK": "0"}) is None
     assert joined_run({"LOCAL_RANK": "1"}) is None
+
+
+def test_gpus_have_the_names_by_which_the_process_was_given_them():
+    assert gpu_names(2, {"CUDA_VISIBLE_DEVICES": "2,GPU-3f"}) == ["2", "GPU-3f"]
+    assert gpu_names(2, {}) == ["0", "1"]
+    assert gpu_names(0, {"CUDA_VISIBLE_DEVICES": ""}) == []
 
 
 def test_there_is_always_a_core():

@@ -12,11 +12,16 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from provrunner.compose import available_cores
+from provrunner.compose import available_cores, gpu_names
 from provrunner.compose.launchers import import_extra
 from provrunner.run.engines.engine import Ended, Job, Share
 from provrunner.run.engines.packing import Packer
-from provrunner.run.engines.processes import default_jobs, gpu_count
+from provrunner.run.engines.processes import (
+    default_jobs,
+    devices_of,
+    gpu_count,
+    gpus_of_slot,
+)
 from provrunner.run.work import perform
 
 __all__ = ["JoblibWorkers"]
@@ -51,8 +56,9 @@ class JoblibWorkers:
     def __init__(self, share: Share, *, n_jobs: int | None = None) -> None:
         loky = import_extra("joblib.externals.loky", "joblib")
         self._make_executor = loky.ProcessPoolExecutor
-        self._gpus = gpu_count(share.config)
-        self.n_jobs: int | None = n_jobs or default_jobs(share.config, self._gpus)
+        gpus, self._devices = gpu_count(share.config), devices_of(share.config)
+        self._gpu_names = gpu_names(gpus)
+        self.n_jobs: int = n_jobs or default_jobs(gpus, self._devices)
         self._packer = Packer(share, threads=max(1, available_cores() // self.n_jobs))
         self._workers: list[_Worker | None] = [None] * self.n_jobs
 
@@ -76,14 +82,14 @@ class JoblibWorkers:
     def stop(self, grace_s: float) -> list[Ended]:
         """Pass a stop signal on, give every run time to seal its log, and kill what is left."""
         busy = self._busy()
-        for _, worker in busy:
-            _signal(worker, signal.SIGTERM)
         deadline = time.monotonic() + grace_s
+        for _, worker in busy:
+            _signal(worker, signal.SIGTERM, max(0.0, deadline - time.monotonic()))
         results = [worker.result for _, worker in busy if worker.result]
         wait(results, timeout=max(0.0, deadline - time.monotonic()))
         for _, worker in busy:
             if worker.result and not worker.result.done():
-                _signal(worker, signal.SIGKILL)
+                _signal(worker, signal.SIGKILL, 0.0)
         return [self._end(slot) for slot, _ in busy]
 
     def close(self) -> None:
@@ -95,7 +101,8 @@ class JoblibWorkers:
         return [(slot, one) for slot, one in enumerate(self._workers) if one and one.job]
 
     def _hire(self, slot: int) -> _Worker:
-        env = {"CUDA_VISIBLE_DEVICES": str(slot % self._gpus)} if self._gpus else {}
+        gpus = gpus_of_slot(slot, self._gpu_names, self._devices, n_jobs=self.n_jobs)
+        env = {} if gpus is None else {"CUDA_VISIBLE_DEVICES": gpus}
         executor = self._make_executor(max_workers=1, env=env)
         return _Worker(executor, executor.submit(os.getpid))
 
@@ -126,6 +133,7 @@ def _death(job: Job, told: str) -> Ended:
     return Ended(job, died=f"killed by {name}")
 
 
-def _signal(worker: _Worker, number: signal.Signals) -> None:
+def _signal(worker: _Worker, number: signal.Signals, timeout_s: float) -> None:
+    """Send a signal; a worker that has just been hired may need a while to tell its number."""
     with suppress(ProcessLookupError, BrokenExecutor, TimeoutError):
-        os.kill(worker.pid.result(timeout=0), number)
+        os.kill(worker.pid.result(timeout=timeout_s), number)

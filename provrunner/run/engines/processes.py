@@ -16,11 +16,11 @@ from hydra.core.singleton import Singleton
 from hydra.core.utils import setup_globals
 from omegaconf import DictConfig
 
-from provrunner.compose import available_cores
+from provrunner.compose import available_cores, gpu_names
 from provrunner.run.engines.engine import Ended, Job, Share
 from provrunner.run.isolated import Isolation, run_isolated
 
-__all__ = ["Processes", "default_jobs", "gpu_count"]
+__all__ = ["Processes", "default_jobs", "devices_of", "gpu_count", "gpus_of_slot"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +48,9 @@ class Processes:
         self._payload = cloudpickle.dumps(
             (share.context, share.task, share.config, Singleton.get_state())
         )
-        self._gpus = gpu_count(share.config)
-        self.n_jobs: int | None = n_jobs or default_jobs(share.config, self._gpus)
+        gpus, self._devices = gpu_count(share.config), devices_of(share.config)
+        self._gpu_names = gpu_names(gpus)
+        self.n_jobs: int = n_jobs or default_jobs(gpus, self._devices)
         self._threads = max(1, available_cores() // self.n_jobs)
         self._slots = deque(range(self.n_jobs))
         self._context = _warm_context()
@@ -90,7 +91,7 @@ class Processes:
             index=job.index,
             folder=job.folder,
             threads=self._threads,
-            gpu=slot % self._gpus if self._gpus and self.n_jobs != 1 else None,
+            gpus=gpus_of_slot(slot, self._gpu_names, self._devices, n_jobs=self.n_jobs),
         )
         process = self._context.Process(target=run_isolated, args=(isolation, child_end))
         process.start()
@@ -120,11 +121,37 @@ def gpu_count(config: DictConfig) -> int:
     return torch.cuda.device_count()
 
 
-def default_jobs(config: DictConfig, gpus: int) -> int:
-    """Return how many runs fit on this machine at once: one a GPU, or one a core."""
+def devices_of(config: DictConfig) -> int:
+    """Return how many devices each run takes, 1 where its Trainer decides that."""
     devices = config.trainer.get("devices", 1)
-    each = devices if isinstance(devices, int) and devices > 0 else 1
-    return max(1, (gpus or available_cores()) // each)
+    return devices if isinstance(devices, int) and devices > 0 else 1
+
+
+def default_jobs(gpus: int, devices: int) -> int:
+    """Return how many runs fit on this machine at once: one for so many GPUs, or else cores."""
+    return max(1, (gpus or available_cores()) // devices)
+
+
+def gpus_of_slot(slot: int, gpus: Sequence[str], devices: int, *, n_jobs: int) -> str | None:
+    """Return the GPUs that the run in a slot may see, as CUDA is told of them.
+
+    Args:
+        slot: number of the run among those at once.
+        gpus: names of all.
+        devices: that each run takes.
+        n_jobs: runs at once.
+
+    Returns:
+        Names with commas between them; None where it may see all, or there are none.
+
+    Example:
+        >>> [gpus_of_slot(slot, ["0", "1", "2", "3"], 2, n_jobs=3) for slot in range(3)]
+        ['0,1', '2,3', '0,1']
+    """
+    if n_jobs == 1 or devices > len(gpus):
+        return None
+    places = range(slot * devices, (slot + 1) * devices)
+    return ",".join(gpus[place % len(gpus)] for place in places)
 
 
 def _told(result: Connection) -> str | None:
