@@ -27,6 +27,9 @@ __all__ = ["Estimate", "Prospect", "look_ahead"]
 _SWEEPS = 10
 """So many of the newest sweeps are looked into."""
 
+_TARGETS = ("model._target_", "data._target_")
+_EPOCHS = "trainer.max_epochs"
+
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
@@ -62,7 +65,8 @@ def look_ahead(words: Sequence[str]) -> Prospect:
     """Plan the sweep that a command line declares, check it as it would be, and run nothing.
 
     The time is that of finished runs with the same `_target_` of model and data, in the newest
-    sweeps below `output`: seconds an epoch, times `trainer.max_epochs`.
+    sweeps below `output`: seconds an epoch, times `trainer.max_epochs`. Rules that stop runs early
+    and `sweep.hours` are not taken into account.
 
     Raises:
         ConfigError: something cannot be run as declared.
@@ -73,16 +77,19 @@ def look_ahead(words: Sequence[str]) -> Prospect:
         check(config, args.overrides)
         plan = draft_plan(config, args.overrides, datetime.now(UTC))
     n_jobs = runs_at_once(config)
-    return Prospect(plan, n_jobs, _estimate(config, plan.runs_promised, n_jobs))
+    return Prospect(plan, n_jobs, _estimate(config, plan, n_jobs))
 
 
-def _estimate(config: DictConfig, runs: int, n_jobs: int) -> Estimate | None:
-    times = [time for folder in _sweeps(Path(config.output)) for time in _times(folder, config)]
-    epochs = config.trainer.get("max_epochs")
-    if not times or not isinstance(epochs, int) or epochs < 1:
+def _estimate(config: DictConfig, plan: Plan, n_jobs: int) -> Estimate | None:
+    stated = config.trainer.get("max_epochs")
+    each = [point.values.get(_EPOCHS, stated) for point in plan.points] or [stated]
+    if not all(isinstance(epochs, int) and epochs >= 1 for epochs in each):
         return None
-    run_s = epochs * statistics.median(times)
-    return Estimate(math.ceil(runs / n_jobs) * run_s, run_s, len(times))
+    times = [time for folder in _sweeps(Path(config.output)) for time in _times(folder, config)]
+    if not times:
+        return None
+    run_s = statistics.fmean(each) * statistics.median(times)
+    return Estimate(math.ceil(plan.runs_promised / n_jobs) * run_s, run_s, len(times))
 
 
 def _sweeps(output: Path) -> list[Path]:
@@ -94,22 +101,34 @@ def _sweeps(output: Path) -> list[Path]:
 def _times(folder: Path, config: DictConfig) -> Iterator[float]:
     """Yield the seconds an epoch of each finished run of a sweep of the same model and data."""
     try:
-        points = read_plan(folder).points
-        if not any(_is_alike(run_folder(folder, point.run_id), config) for point in points[:1]):
+        plan = read_plan(folder)
+        is_mixed = _is_mixed(plan)
+        asked = plan.points if is_mixed else plan.points[:1]
+        alike = {p.run_id for p in asked if _is_alike(run_folder(folder, p.run_id), config)}
+        if not alike:
             return
-        runs = read_tables(folder)["runs"].select(["status", "duration_s", "epochs"]).to_pylist()
+        names = ["run_id", "status", "duration_s", "epochs"]
+        runs = read_tables(folder)["runs"].select(names).to_pylist()
     except LogError:
         return
     for run in runs:
-        if run["status"] == RunStatus.FINISHED and run["duration_s"] and run["epochs"]:
+        is_finished = run["status"] == RunStatus.FINISHED and run["duration_s"] and run["epochs"]
+        if is_finished and (run["run_id"] in alike or not is_mixed):
             yield run["duration_s"] / run["epochs"]
+
+
+def _is_mixed(plan: Plan) -> bool:
+    """Say whether runs of a sweep may differ in model or data; else one tells of all."""
+    names = {axis.name for axis in plan.hyperparameters}
+    return not names.isdisjoint({"model", "data", *_TARGETS})
 
 
 def _is_alike(run: Path, config: DictConfig) -> bool:
     """Say whether a run has the targets of a configuration; one that cannot be read has not."""
-    keys = ("model._target_", "data._target_")
     try:
         before = OmegaConf.load(run / "config.yaml")
-        return all(OmegaConf.select(before, key) == OmegaConf.select(config, key) for key in keys)
+        return all(
+            OmegaConf.select(before, key) == OmegaConf.select(config, key) for key in _TARGETS
+        )
     except Exception:  # noqa: BLE001  a file of any age, from any machine
         return False

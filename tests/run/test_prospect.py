@@ -67,6 +67,9 @@ def test_time_is_that_of_earlier_runs_of_the_same_model_and_data(place, capsys):
     each = 10 * statistics.median(times)
     told = f"about {duration(4 * each)}, 3 at once: {duration(each)} a run, as 11 earlier runs"
     assert told in capsys.readouterr().out
+    assert run("--dry", *words, "trainer.max_epochs=10,30") == 0
+    told = f"about {duration(8 * 2 * each)}, 3 at once: {duration(2 * each)} a run"
+    assert told in capsys.readouterr().out
 
 
 def test_plan_can_be_drawn_and_written_as_a_graph(place, capsys):
