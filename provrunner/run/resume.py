@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -40,6 +41,7 @@ from provrunner.log.liveness import own_sweep
 from provrunner.log.sealed import DamagedSealError
 from provrunner.plan import Plan
 from provrunner.run.code import code_differences, module_differences
+from provrunner.run.engines.submitit_jobs import SUBMITIT_FOLDER
 from provrunner.run.hidden import MASK
 from provrunner.run.job import run_task
 from provrunner.run.launching import Outcome
@@ -200,6 +202,8 @@ def resume_plan(  # noqa: PLR0913  called with its words by name
         for difference in _code_differences(first_record(folder)):
             warn(difference)
         due = _due(folder, plan, failed=choice.failed, warn=warn)
+        # of jobs of a sweep that was killed: their configurations are in it, secrets and all
+        shutil.rmtree(folder / SUBMITIT_FOLDER, ignore_errors=True)
         if plan is not old:
             replace_plan(folder, plan)
         return carry_out(

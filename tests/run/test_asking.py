@@ -115,7 +115,8 @@ def test_a_sweep_that_was_stopped_asks_on_as_if_it_had_not_been(sweeps, tmp_path
     whole = sweeps.start(tmp_path / "whole", words)
     sweeps.launched, sweeps.stop_after = [], 5
     sweeps.start(tmp_path / "cut", words)
-    # half a line of Optuna's, as a killed writer leaves it
+    # what submitit keeps of jobs, and half a line of Optuna's, as who is killed leaves them
+    (tmp_path / "cut/submitit/1").mkdir(parents=True)
     with (tmp_path / "cut" / "optuna.journal").open("ab") as file:
         file.write(b'{"op_code": 4, "tr')
     sweeps.stop_after = 8
@@ -124,6 +125,7 @@ def test_a_sweep_that_was_stopped_asks_on_as_if_it_had_not_been(sweeps, tmp_path
     plan = sweeps.resume(tmp_path / "cut", words)
     assert values_of(plan) == values_of(whole)
     assert sweeps.launched == list(range(12))
+    assert not (tmp_path / "cut/submitit").exists()
 
 
 def test_a_point_that_was_asked_for_and_never_planned_is_asked_for_again(sweeps, tmp_path):

@@ -21,9 +21,11 @@ from provrunner.run.engines.engine import Ended, Job, Share
 from provrunner.run.engines.packing import Packer
 from provrunner.run.work import Work, perform
 
-__all__ = ["SubmititJobs"]
+__all__ = ["SUBMITIT_FOLDER", "SubmititJobs"]
 
-_FOLDER = "submitit"
+SUBMITIT_FOLDER = "submitit"
+"""What submitit keeps of jobs goes to this folder in the sweep's."""
+
 _POLL_S = 0.2
 _QUEUE_S = 10.0
 """How often Slurm is asked which jobs it has: one question for all of them."""
@@ -66,7 +68,7 @@ class SubmititJobs:
         submitit = import_extra("submitit", "slurm")
         told = submitit.core.utils
         self._refusals = (told.FailedJobError, told.FailedSubmissionError)
-        self._folder = share.folder.resolve() / _FOLDER
+        self._folder = share.folder.resolve() / SUBMITIT_FOLDER
         self._folder.mkdir(mode=0o700, exist_ok=True)
         self._is_slurm = cluster == "slurm"
         given = {key: value for key, value in (parameters or {}).items() if value is not None}
