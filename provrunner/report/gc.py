@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 
 from provrunner.errors import ConfigError, LogError
 from provrunner.log.collected import append_tombstones
-from provrunner.log.folder import run_folder
+from provrunner.log.folder import log_folder, run_folder
 from provrunner.report.results import Sweep
 from provrunner.schema import RunStatus
 
@@ -68,7 +68,7 @@ def find_garbage(sweep: Sweep, *, keep_best: int = 1) -> Collection:
 
     Those of the best runs are kept, and those of every run that has not ended or that `resume` may
     go on with: planned, running, interrupted, lost and failed ones. One outside its run's folder is
-    left alone, and so is one that no log tells of.
+    left alone, and so are one that no log tells of and a log itself.
 
     Args:
         sweep: an open sweep.
@@ -124,9 +124,12 @@ def _garbage(sweep: Sweep, run_ids: set[str]) -> Iterator[Garbage]:
         if row["kind"] != "checkpoint" or row["run_id"] not in run_ids:
             continue
         run = run_folder(sweep.folder, row["run_id"]).resolve()
-        file = run / row["path"]
-        is_own = not file.is_symlink() and file.resolve().is_relative_to(run) and file != run
-        if is_own and file not in seen and file.exists():
+        named = run / row["path"]
+        file = named.resolve()
+        is_own = not named.is_symlink() and run in file.parents
+        # a log that was written elsewhere could name the files of a log
+        is_log = file.is_relative_to(log_folder(run))
+        if is_own and not is_log and file not in seen and file.exists():
             seen.add(file)
             key = (row["run_id"], row["path"])
             yield Garbage(*key, file, row["sha256"], _size(file), key in told)

@@ -138,6 +138,19 @@ def test_nothing_outside_the_run_goes(sweep, path):
     assert (sweep / "runs" / "outside.ckpt").exists()
 
 
+@pytest.mark.parametrize("path", ["log/metrics.arrow", "log", "checkpoints/../log", "log/.."])
+def test_no_log_goes_though_a_log_names_it_as_a_checkpoint(sweep, path):
+    write_ended(sweep, 3, RunStatus.FINISHED)
+    run = run_folder(sweep, read_plan(sweep).points[3].run_id)
+    facts = {"sha256": None, "size_bytes": None, "role": "last"}
+    shutil.rmtree(run / "log")
+    events = [PastEvent("run_start", "", {"attempt": 0}), PastEvent("checkpoint", path, facts)]
+    write_past_run(run, events, [], sweep_id="s", status=RunStatus.FINISHED)
+    before = {file: file.read_bytes() for file in run.rglob("*") if file.is_file()}
+    collect(sweep, 0)
+    assert {file: file.read_bytes() for file in run.rglob("*") if file.is_file()} == before
+
+
 def test_a_clean_up_that_was_killed_half_way_is_ended_by_the_next(sweep):
     run_id = read_plan(sweep).points[2].run_id
     told = (run_id, LEFT, digest(BYTES), len(BYTES))
