@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import pyarrow as pa
 
 from provrunner.graph.build_analysis import add_analysis
-from provrunner.graph.build_collected import add_collected
+from provrunner.graph.build_collected import add_collected, removal_keys
 from provrunner.graph.build_data import add_data
 from provrunner.graph.build_imported import add_import, add_stored_run
 from provrunner.graph.build_notes import add_notes
@@ -56,9 +56,7 @@ def build_graph(
         raise ValueError(f"granularity is {granularity!r}; one of {', '.join(GRANULARITIES)}")
     context = Context(plan, read_records(tables), granularity)
     if "collected" in tables:
-        removed = tables["collected"]
-        names = zip(removed["run_id"].to_pylist(), removed["path"].to_pylist(), strict=True)
-        context.collected.update(dict.fromkeys(names))
+        context.collected.update({key: [] for key in removal_keys(tables["collected"])})
     add_plan(context)
     add_import(context)
     for record in context.records:

@@ -20,12 +20,9 @@ def add_checkpoints(context: Context, record: RunRecord, timeline: Timeline) -> 
     rows.sort(key=lambda row: (row["created"] or 0, row["seq"] or 0))
     twins: Counter[int | None] = Counter()
     previous: tuple[Row, str, Span] | None = None
-    # a path that was written again was deleted before: the last file of it was removed
-    last = {row["path"]: place for place, row in enumerate(rows)}
-    for place, row in enumerate(rows):
-        name = (record.row["run_id"], row["path"])
-        is_collected = name in context.collected and last[row["path"]] == place
-        if is_collected:
+    for row in rows:
+        removed = context.collected.get((record.row["run_id"], row["path"], row["deleted"]))
+        if removed is not None:
             row["deleted"] = None  # by a clean-up, which is no part of the run
         maker = timeline.around(row["created"], row["epoch"])
         life = _life(row, maker, timeline.run)
@@ -46,8 +43,8 @@ def add_checkpoints(context: Context, record: RunRecord, timeline: Timeline) -> 
                 run=record.number,
                 time=life.end,
             )
-        if is_collected:
-            context.collected[name] = checkpoint
+        if removed is not None:
+            removed.append(checkpoint)
         timeline.checkpoints.append((checkpoint, life))
         previous = (row, checkpoint, life)
     for event in record.events.get("checkpoint_loaded", ()):

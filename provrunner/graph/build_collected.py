@@ -8,7 +8,14 @@ from provrunner.graph.build_run import add_agent
 from provrunner.graph.context import Context
 from provrunner.ids import qualified_id
 
-__all__ = ["add_collected"]
+__all__ = ["add_collected", "removal_keys"]
+
+
+def removal_keys(collected: pa.Table) -> list[tuple[str, str, int]]:
+    """Return run id, path and time in microseconds of each row of the table `collected`."""
+    times = collected["time"].cast(pa.int64())
+    columns = (collected["run_id"], collected["path"], times)
+    return list(zip(*(column.to_pylist() for column in columns), strict=True))
 
 
 def add_collected(context: Context, collected: pa.Table) -> None:
@@ -18,13 +25,12 @@ def add_collected(context: Context, collected: pa.Table) -> None:
         context: the build, with all runs stated.
         collected: `schema.TABLES["collected"]`.
     """
-    relate, ended = context.statements.relate, set()
-    times = collected["time"].cast(pa.int64()).to_pylist()
-    for row, time in zip(collected.to_pylist(), times, strict=True):
-        checkpoint = context.collected.get((row["run_id"], row["path"]))
-        if checkpoint is None or checkpoint in ended:
-            continue  # a tombstone of nothing, or a second one
-        ended.add(checkpoint)
+    relate = context.statements.relate
+    for row, key in zip(collected.to_pylist(), removal_keys(collected), strict=True):
+        # a second tombstone finds none, nor does one of nothing
+        checkpoints, time = context.collected.pop(key, []), key[2]
+        if not checkpoints:
+            continue
         cleaning = context.statements.add(
             "activity",
             qualified_id("cleanup", context.plan.sweep_id, time, row["user"]),
@@ -36,4 +42,5 @@ def add_collected(context: Context, collected: pa.Table) -> None:
         if row["user"]:
             person = add_agent(context, row["user"], person=True)
             relate("was_associated_with", cleaning, person, person)
-        relate("was_invalidated_by", checkpoint, cleaning, run=row["run"], time=time)
+        for checkpoint in checkpoints:
+            relate("was_invalidated_by", checkpoint, cleaning, run=row["run"], time=time)

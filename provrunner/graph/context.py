@@ -70,8 +70,8 @@ class Context:
         extensions: ids of what added a run to the sweep later, by run number.
         splits: ids of a run's data, by run number and split name.
         steps: ids of the steps of the plan, by name.
-        collected: id of each checkpoint that was removed after its run, by the run's id and its
-            path; None until it is stated.
+        collected: ids of the checkpoints that were removed after their run, as they are stated; by
+            the run's id, the path and the time. Several are the same bytes written again.
         store: id of the store that the sweep was made from; None for one that ran here.
         importer: id of the software that made it; None likewise.
     """
@@ -89,7 +89,7 @@ class Context:
     extensions: dict[int, str] = field(default_factory=dict)
     splits: dict[int, dict[str, str]] = field(default_factory=dict)
     steps: dict[str, str] = field(default_factory=dict)
-    collected: dict[tuple[str, str], str | None] = field(default_factory=dict)
+    collected: dict[tuple[str, str, int], list[str]] = field(default_factory=dict)
 
     @cached_property
     def sweep(self) -> str:

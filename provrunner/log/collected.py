@@ -18,7 +18,14 @@ from provrunner.log.folder import run_number
 from provrunner.plan import Plan
 from provrunner.schema import TABLES
 
-__all__ = ["COLLECTED_FILE", "Tombstone", "append_tombstones", "read_collected", "with_collected"]
+__all__ = [
+    "COLLECTED_FILE",
+    "Removals",
+    "Tombstone",
+    "append_tombstones",
+    "read_collected",
+    "with_collected",
+]
 
 COLLECTED_FILE = "collected.jsonl"
 Tombstone = tuple[str, str, str | None, int]
@@ -72,17 +79,32 @@ def read_collected(folder: Path, plan: Plan) -> pa.Table:
     return pa.Table.from_pylist(rows, TABLES["collected"])
 
 
+class Removals:
+    """When checkpoints were removed; what their runs wrote later is not meant.
+
+    Args:
+        collected: the public table.
+    """
+
+    def __init__(self, collected: pa.Table) -> None:
+        self._times: dict[tuple[str, str], list[datetime]] = {}
+        for row in collected.select(["run_id", "path", "time"]).to_pylist():
+            self._times.setdefault((row["run_id"], row["path"]), []).append(row["time"])
+
+    def time_of(self, run_id: str, path: str, created: datetime | None) -> datetime | None:
+        """Return when a checkpoint that was made at some time was removed; None if it was not."""
+        times = self._times.get((run_id, path), ())
+        return min((time for time in times if created is None or time >= created), default=None)
+
+
 def with_collected(artifacts: pa.Table, collected: pa.Table) -> pa.Table:
     """Say in the table `artifacts` when what was there to the end of its run was removed."""
-    gone = {
-        (row["run_id"], row["path"]): row["time"]
-        for row in collected.select(["run_id", "path", "time"]).to_pylist()
-    }
-    if not gone:
+    if not collected.num_rows:
         return artifacts
+    removals = Removals(collected)
     deleted = [
-        row["deleted"] or gone.get((row["run_id"], row["path"]))
-        for row in artifacts.select(["run_id", "path", "deleted"]).to_pylist()
+        row["deleted"] or removals.time_of(row["run_id"], row["path"], row["created"])
+        for row in artifacts.select(["run_id", "path", "created", "deleted"]).to_pylist()
     ]
     field = artifacts.schema.field("deleted")
     place = artifacts.column_names.index("deleted")

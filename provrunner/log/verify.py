@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from provrunner.errors import LogError
 from provrunner.ids import file_digest
-from provrunner.log.collected import read_collected
+from provrunner.log.collected import Removals, read_collected
 from provrunner.log.columns import integers
 from provrunner.log.folder import log_folder, read_plan, run_folder, run_folders, sealed_name
 from provrunner.log.reader import Log, live_segments, read_log, rows_by_rank
@@ -88,9 +88,7 @@ def verify_sweep(folder: Path, *, read_data: bool = False, seal: bool = False) -
     except LogError as error:
         plan = None
         findings.append(Finding("damaged", "plan.json", str(error)))
-    collected: dict[str, set[str]] = {}
-    for row in [] if plan is None else read_collected(folder, plan).to_pylist():
-        collected.setdefault(row["run_id"], set()).add(row["path"])
+    removals = None if plan is None else Removals(read_collected(folder, plan))
     planned = [] if plan is None else [point.run_id for point in plan.points]
     present = {path.name for path in run_folders(folder)}
     for run_id in [*planned, *sorted(present - set(planned))]:
@@ -101,12 +99,12 @@ def verify_sweep(folder: Path, *, read_data: bool = False, seal: bool = False) -
             findings.append(Finding("incomplete", path, "planned, never run"))
             continue
         run = run_folder(folder, run_id)
-        findings.extend(_check_run(folder, run, read_data, seal, collected.get(run_id, ())))
+        findings.extend(_check_run(folder, run, read_data, seal, removals))
     return Verification(tuple(findings))
 
 
 def _check_run(
-    folder: Path, run: Path, read_data: bool, seal: bool, collected: Collection[str]
+    folder: Path, run: Path, read_data: bool, seal: bool, removals: Removals | None
 ) -> Iterator[Finding]:
     path = run.relative_to(folder).as_posix()
     log = log_folder(run)
@@ -126,7 +124,7 @@ def _check_run(
         yield from _check_rows(path, log, tables)
     events = _events(tables["events"].table)
     yield from _check_gaps(path, events)
-    yield from _check_checkpoints(run, path, events, read_data, collected)
+    yield from _check_checkpoints(run, path, events, read_data, removals)
 
 
 def _check_state(path: str, table: str, read: Log) -> Iterator[Finding]:
@@ -171,23 +169,24 @@ def _check_checkpoints(
     path: str,
     events: list[dict[str, Any]],
     read_data: bool,
-    collected: Collection[str],
+    removals: Removals | None,
 ) -> Iterator[Finding]:
     kept: dict[str, dict[str, Any]] = {}
     for event in events:
         if event["kind"] == "checkpoint":
-            kept[event["subject"]] = event["data"]
+            kept[event["subject"]] = event
         elif event["kind"] == "checkpoint_deleted":
             kept.pop(event["subject"], None)
-    for subject, data in kept.items():
-        if subject in collected and not (run / subject).exists():
+    for subject, event in kept.items():
+        removed = removals and removals.time_of(run.name, subject, event["time"])
+        if removed and not (run / subject).exists():
             yield Finding("note", f"{path}/{subject}", "collected: removed to free its bytes")
             continue
         if Path(subject).is_absolute():
             # A script keeps them where it likes; a log from elsewhere could name any file.
             yield Finding("note", path, f"{subject} lies outside the sweep and is not checked")
             continue
-        problem = _checkpoint_problem(run, subject, data, read_data)
+        problem = _checkpoint_problem(run, subject, event["data"], read_data)
         if problem == _MISSING and not _has_ended(events, subject):
             # it is deleted first and told of then
             yield Finding(
@@ -230,8 +229,8 @@ def _last_count(events: list[dict[str, Any]]) -> int | None:
 
 
 def _events(table: pa.Table) -> list[dict[str, Any]]:
-    """Return kind, subject and decoded data of the events that a verdict depends on."""
-    rows = table.select(["kind", "subject", "data"]).to_pylist()
+    """Return time, kind, subject and decoded data of the events that a verdict depends on."""
+    rows = table.select(["time", "kind", "subject", "data"]).to_pylist()
     kinds = ("gap", "checkpoint", "checkpoint_deleted", "run_end")
     return [{**row, "data": _object(row["data"])} for row in rows if row["kind"] in kinds]
 

@@ -117,9 +117,9 @@ def collect_checkpoints(sweep: Sweep, found: Collection, *, now: datetime | None
 
 
 def _garbage(sweep: Sweep, run_ids: set[str]) -> Iterator[Garbage]:
-    told = set(zip(*(sweep.table("collected")[name].to_pylist() for name in _KEY), strict=True))
+    told = set(zip(*(sweep.table("collected")[name].to_pylist() for name in _TOLD), strict=True))
     seen: set[Path] = set()
-    columns = [*_KEY, "sha256", "kind"]
+    columns = ["run_id", "path", "deleted", "sha256", "kind"]
     for row in reversed(sweep.table("artifacts").select(columns).to_pylist()):
         if row["kind"] != "checkpoint" or row["run_id"] not in run_ids:
             continue
@@ -132,10 +132,11 @@ def _garbage(sweep: Sweep, run_ids: set[str]) -> Iterator[Garbage]:
         if is_own and not is_log and file not in seen and file.exists():
             seen.add(file)
             key = (row["run_id"], row["path"])
-            yield Garbage(*key, file, row["sha256"], _size(file), key in told)
+            is_told = (*key, row["deleted"]) in told
+            yield Garbage(*key, file, row["sha256"], _size(file), is_told)
 
 
-_KEY = ("run_id", "path")
+_TOLD = ("run_id", "path", "time")
 
 
 def _size(file: Path) -> int:

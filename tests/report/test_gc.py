@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -44,12 +44,18 @@ def best(folder: Path, count: int) -> list[str]:
     return sorted(row["run_id"] for row in rows[:count])
 
 
-def write_ended(folder: Path, run: int, status: RunStatus, path: str = LEFT) -> Path:
+def write_ended(
+    folder: Path, run: int, status: RunStatus, path: str = LEFT, created: datetime | None = None
+) -> Path:
     """Put another run in the place of one: it left a checkpoint, and ended so."""
+    time_us = None if created is None else int(created.timestamp() * 1e6)
     place = run_folder(folder, read_plan(folder).points[run].run_id)
     shutil.rmtree(place)
     facts = {"sha256": digest(BYTES), "size_bytes": len(BYTES), "role": "last"}
-    events = [PastEvent("run_start", "", {"attempt": 0}), PastEvent("checkpoint", path, facts)]
+    events = [
+        PastEvent("run_start", "", {"attempt": 0}, time_us),
+        PastEvent("checkpoint", path, facts, time_us),
+    ]
     write_past_run(place, events, [], sweep_id="s", status=status)
     file = place / path
     file.parent.mkdir(parents=True, exist_ok=True)
@@ -149,6 +155,43 @@ def test_no_log_goes_though_a_log_names_it_as_a_checkpoint(sweep, path):
     before = {file: file.read_bytes() for file in run.rglob("*") if file.is_file()}
     collect(sweep, 0)
     assert {file: file.read_bytes() for file in run.rglob("*") if file.is_file()} == before
+
+
+def test_a_run_that_was_run_anew_is_not_told_of_by_the_clean_up_before_it(sweep):
+    run_id = read_plan(sweep).points[3].run_id
+    before = datetime(2026, 1, 2, 3, 4, 4, tzinfo=UTC)
+    append_tombstones(sweep, [(run_id, LEFT, digest(BYTES), len(BYTES))], user=None, now=before)
+    file = write_ended(sweep, 3, RunStatus.FINISHED, created=before + timedelta(hours=1))
+    opened = open_sweep(sweep)
+    asked = f"select deleted from artifacts where run_id = '{run_id}'"
+    assert opened.sql(asked).fetchall() == [(None,)]
+    assert check_graph(opened.graph(analysis=False)) == []
+    file.rename(file.with_suffix(".lost"))
+    assert verify_sweep(sweep).exit_code == 1
+    file.with_suffix(".lost").rename(file)
+    collect(sweep, 0)
+    assert open_sweep(sweep).table("collected")["run_id"].to_pylist().count(run_id) == 2
+    assert verify_sweep(sweep).exit_code == 0
+    assert check_graph(open_sweep(sweep).graph(analysis=False)) == []
+
+
+def test_bytes_that_were_written_twice_are_removed_by_the_clean_up_alone(sweep):
+    file = write_ended(sweep, 3, RunStatus.FINISHED)
+    run = run_folder(sweep, read_plan(sweep).points[3].run_id)
+    shutil.rmtree(run / "log")
+    facts = {"sha256": digest(BYTES), "size_bytes": len(BYTES), "role": "last"}
+    twice = [PastEvent("checkpoint", LEFT, facts)] * 2
+    write_past_run(
+        run, [PastEvent("run_start", "", {"attempt": 0}), *twice], [], sweep_id="s",
+        status=RunStatus.FINISHED,
+    )  # fmt: skip
+    collect(sweep, 0)
+    assert not file.exists()
+    graph = open_sweep(sweep).graph(analysis=False)
+    (cleanup,) = [row for row in graph.nodes.to_pylist() if row["type"] == "pr:Cleanup"]
+    ends = [row for row in graph.edges.to_pylist() if row["relation"] == "was_invalidated_by"]
+    assert [row["object"] for row in ends if row["run"] == 3] == [cleanup["id"]] * 2
+    assert check_graph(graph) == []
 
 
 def test_a_clean_up_that_was_killed_half_way_is_ended_by_the_next(sweep):
