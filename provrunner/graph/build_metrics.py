@@ -53,10 +53,14 @@ def _add_metric(
     timeline: Timeline,
     what: tuple[str, str, int | None],
     value: float,
+    *,
+    is_objective: bool = False,
 ) -> str:
     """State a metric, made by the stage that logged it from the model it judged."""
     name, stage, epoch = what
-    best = name == context.plan.objective.metric and epoch == record.row["objective_epoch"]
+    best = is_objective or (
+        name == context.plan.objective.metric and epoch == record.row["objective_epoch"]
+    )
     suffix = stage if epoch is None else epoch
     run, relate = record.number, context.statements.relate
     metric = context.statements.add(
@@ -112,8 +116,7 @@ def _add_objective(context: Context, record: RunRecord, timeline: Timeline) -> N
         context.objectives[record.number] = f"{timeline.run.id}.metric.{local_name(name)}.test"
         return
     what = (name, stage if ("train", row["objective_epoch"]) in timeline.epochs else "fit", None)
-    metric = _add_metric(context, record, timeline, what, row["objective"])
-    context.objectives[record.number] = metric
+    _add_metric(context, record, timeline, what, row["objective"], is_objective=True)
 
 
 def _add_result(context: Context, record: RunRecord, timeline: Timeline) -> None:

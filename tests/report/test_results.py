@@ -7,9 +7,11 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
@@ -459,6 +461,23 @@ def modules_after(code: str) -> set[str]:
         [sys.executable, "-c", code + ends], check=True, capture_output=True, text=True
     ).stdout
     return {name.partition(".")[0] for name in output.splitlines()[-1].split()}
+
+
+def test_the_best_value_is_found_where_training_and_validation_log_it_by_one_name(tmp_path):
+    plan = replace(make_plan(seeds=(0,)), objective=Objective("loss"))
+    folder = log_sweep(tmp_path, plan, dict.fromkeys(range(3), RunStatus.PLANNED))
+    for point in plan.points:
+        sink = ArrowSink(run_folder(folder, point.run_id), sweep_id="s", run_id=point.run_id)
+        sink.open(0)
+        sink.write([Event("run_start", time_ns=START_NS)])
+        for at, stage in enumerate(("train", "validate"), 1):
+            values = {"loss": LOSS[point.values["optimizer.lr"]] + at}
+            sink.write([StepMetrics(values, 0, 0, stage, START_NS + at * SECOND)])
+        sink.close(RunStatus.FINISHED)
+    sweep = open_sweep(folder)
+    assert sweep.runs["objective"].to_pylist() == [2.5, 2.4, 2.2]
+    best = sweep.graph().lineage("best").nodes.filter(pc.field("depth") == 0).to_pylist()
+    assert [(row["run"], json.loads(row["attributes"])["prov:value"]) for row in best] == [(2, 2.2)]
 
 
 def test_importing_provrunner_loads_no_training_and_no_charts():
