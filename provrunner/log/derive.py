@@ -124,7 +124,7 @@ class SweepTables(Mapping[str, pa.Table]):
         runs = self["runs"]
         whole = runs.filter(pc.equal(runs["log_state"], LogState.COMPLETE))["run_id"].to_pylist()
         told = {run_id: same[run_id] for run_id in whole if run_id in same}
-        logged = self._fresh_epochs.metrics.union(*(part.sources.metrics for part in self._parts))
+        logged = self._fresh_epochs.metrics.union(*(part.metrics for part in self._parts))
         labels = metric_labels(logged)
         known = set(self["epochs"].column_names)
         return Sources(
@@ -138,7 +138,7 @@ class SweepTables(Mapping[str, pa.Table]):
     @property
     def _stages(self) -> frozenset[str]:
         own = stages_of(self._logs.metrics, self.plan.objective.metric)
-        return own.union(*(part.sources.stages for part in self._parts))
+        return own.union(*(_read(part, lambda part: part.stages) for part in self._parts))
 
     def _use(self, parts: Sequence[Part]) -> None:
         stored = frozenset[str]().union(*(part.runs for part in parts))

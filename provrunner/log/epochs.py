@@ -21,6 +21,7 @@ __all__ = [
     "find_epochs",
     "label_epochs",
     "metric_labels",
+    "metrics_of",
 ]
 
 _STAGES = ("train", "validate", "test")
@@ -79,6 +80,12 @@ def find_epochs(marked: pa.Table, metrics: pa.Table) -> Epochs:
     found = dict(_metric_columns(values, place[: values.num_rows], len(first)))
     columns = {metric: column for metric, column in found.items() if column is not None}
     return Epochs(base, columns, frozenset(found))
+
+
+def metrics_of(metrics: pa.Table) -> frozenset[Metric]:
+    """Return every metric of some runs that `find_epochs` knows."""
+    told = _stage_rows(metrics).group_by(["name", "stage"]).aggregate([])
+    return frozenset(zip(told["name"].to_pylist(), told["stage"].to_pylist(), strict=True))
 
 
 def label_epochs(parts: Sequence[Epochs]) -> pa.Table:

@@ -7,6 +7,7 @@ import json
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from provrunner.ids import canonical_json, digest, file_digest
-from provrunner.log.epochs import Epochs, Metric
+from provrunner.log.epochs import Epochs, Metric, metrics_of
 from provrunner.log.folder import EVENTS_FILE, METRICS_FILE, SEAL_FILE
+from provrunner.log.objective import stages_of
 from provrunner.plan import Objective
 from provrunner.schema import TABLES
 
@@ -107,7 +109,7 @@ class Sources:
             return None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Part:
     """Stored tables of some runs.
 
@@ -120,6 +122,28 @@ class Part:
     folder: Path
     sources: Sources
     runs: frozenset[str]
+
+    @cached_property
+    def stages(self) -> frozenset[str]:
+        """In which stages these runs logged the objective.
+
+        Raises:
+            DamagedPartError: the table that tells is gone, or not what was written.
+        """
+        if self._is_whole:
+            return self.sources.stages
+        return stages_of(self.read("metrics"), self.sources.objective.metric)
+
+    @cached_property
+    def metrics(self) -> frozenset[Metric]:
+        """Every metric that these runs logged.
+
+        Raises:
+            DamagedPartError: as for `stages`.
+        """
+        if self._is_whole:
+            return frozenset(self.sources.metrics)
+        return metrics_of(self.read("metrics"))
 
     def read(self, name: str) -> pa.Table:
         """Read the rows of a public table, without the columns that depend on the plan.
@@ -138,8 +162,16 @@ class Part:
         rows = self._rows("epochs")
         labels = {metric: label for metric, label in self.sources.metrics.items() if label}
         columns = {metric: rows[label] for metric, label in labels.items()}
+        known = {
+            metric: column for metric, column in columns.items() if column.null_count < len(rows)
+        }
         base = rows.select(TABLES["epochs"].names).cast(TABLES["epochs"])
-        return Epochs(base, columns, frozenset(self.sources.metrics))
+        return Epochs(base, known, self.metrics)
+
+    @property
+    def _is_whole(self) -> bool:
+        """Whether there are rows of no other runs."""
+        return not self.sources.holds_others and len(self.runs) == len(self.sources.runs)
 
     def _rows(self, name: str) -> pa.Table:
         from pyarrow import parquet
@@ -153,7 +185,7 @@ class Part:
             rows = parquet.ParquetFile(pa.BufferReader(data)).read(use_threads=False)
         except (OSError, pa.ArrowException) as error:
             raise DamagedPartError(f"{path} cannot be read: {error}") from error
-        if self.sources.holds_others or len(self.runs) < len(self.sources.runs):
+        if not self._is_whole:
             rows = rows.filter(pc.is_in(rows["run_id"], pa.array(sorted(self.runs), pa.utf8())))
         return rows
 

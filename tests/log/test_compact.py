@@ -59,6 +59,10 @@ def assert_tells_the_logs(folder: Path) -> None:
         assert found[name].equals(truth[name]), name
 
 
+def compact_all(folder: Path) -> None:
+    Compactor(folder, least=1).step()
+
+
 def log_of(folder: Path, run: int) -> Path:
     return log_folder(run_folder(folder, read_plan(folder).points[run].run_id))
 
@@ -191,6 +195,20 @@ def test_what_depends_on_all_runs_is_decided_anew(planned):
         labels = read_tables(folder)["epochs"].column_names[-4:]
         assert labels == ["train/acc", "train/val/loss", "validate/Acc", "validate/val/loss"]
         compactor.step()
+
+
+@pytest.mark.parametrize("store", [lambda folder: open_sweep(folder).write(), compact_all])
+def test_nothing_is_left_of_what_a_run_that_is_gone_had_logged(planned, store):
+    for run in range(4):
+        write_run(planned, run, "train", "val/loss")
+    write_run(planned, 4, "validate", "val/loss", "extra")
+    store(planned)
+    assert "extra" in read_tables(planned)["epochs"].column_names
+    assert_tells_the_logs(planned)
+    shutil.rmtree(run_folder(planned, read_plan(planned).points[4].run_id))
+    assert_tells_the_logs(planned)
+    write_run(planned, 4, "train", "val/loss")
+    assert_tells_the_logs(planned)
 
 
 def test_derived_files_are_the_same_from_parts_as_from_logs(sweep):
