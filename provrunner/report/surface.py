@@ -108,6 +108,7 @@ def _bands(
     edges_y, widths = _refined(cells, x, y, "half_width", swapped=True)
     low, high = float(means.min()), float(means.max())
     reach = (high - low) or 1.0
+    names = _told_apart([low + (i + 0.5) / len(RAMP) * reach for i in range(len(RAMP))])
     band = np.minimum(((means - low) / reach * len(RAMP)).astype(int), len(RAMP) - 1)
     sure = 1 - np.clip(widths / reach, 0, 1) * (1 - _PALEST)
     rows: list[dict[str, Any]] = []
@@ -126,12 +127,18 @@ def _bands(
                     "y": edges_y[j],
                     "y2": edges_y[j + 1],
                     "rank": look[0] if direction == "minimize" else -look[0],
-                    "band": number(low + (look[0] + 0.5) / len(RAMP) * reach, 2),
+                    "band": names[look[0]],
                     "colour": RAMP[look[0] if direction == "minimize" else -1 - look[0]],
                     "opacity": look[1],
                 }
             )
     return [{key: value for key, value in row.items() if key != "look"} for row in rows]
+
+
+def _told_apart(values: Sequence[float]) -> list[str]:
+    """Write figures with as few digits as make each another where it is one; two at least."""
+    written = [[number(value, digits) for value in values] for digits in range(2, 18)]
+    return next((names for names in written if len({*names}) == len(names)), written[-1])
 
 
 def _refined(

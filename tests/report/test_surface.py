@@ -39,6 +39,17 @@ def test_bands_follow_the_surface_from_the_best_colour_on(study, direction):
     assert covered == pytest.approx(1.0)
 
 
+def test_bands_of_a_small_range_far_from_zero_have_colours_of_their_own(study):
+    summary, runs, values = study
+    cells = [
+        {**row, "surface": 0.95 + 1e-4 * row["surface"], "half_width": 1e-4 * row["half_width"]}
+        for row in summary["interactions"]
+    ]
+    bands = _layers(surface({**summary, "interactions": cells}, "x0", "x1", runs, values))[0]
+    looks = {(row["rank"], row["band"], row["colour"]) for row in bands}
+    assert len(looks) == len({row["band"] for row in bands}) == len(RAMP)
+
+
 def test_what_is_uncertain_is_paler(study):
     summary, runs, values = study
     sure = _layers(surface(summary, "x0", "x1", runs, values))[0]
