@@ -14,6 +14,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from provrunner.errors import LogError
+from provrunner.ids import digest
 from provrunner.log.folder import run_number
 from provrunner.plan import Plan
 from provrunner.schema import TABLES
@@ -24,6 +25,7 @@ __all__ = [
     "Tombstone",
     "append_tombstones",
     "read_collected",
+    "removals_digest",
     "with_collected",
 ]
 
@@ -95,6 +97,12 @@ class Removals:
         """Return when a checkpoint that was made at some time was removed; None if it was not."""
         times = self._times.get((run_id, path), ())
         return min((time for time in times if created is None or time >= created), default=None)
+
+
+def removals_digest(collected: pa.Table) -> str:
+    """Return what tells the removals of a table `collected` from any others."""
+    rows = collected.select(["run_id", "path", "time"]).to_pylist()
+    return digest("\n".join(f"{row['run_id']} {row['path']!r} {row['time']}" for row in rows))
 
 
 def with_collected(artifacts: pa.Table, collected: pa.Table) -> pa.Table:

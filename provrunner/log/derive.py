@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from provrunner.log.collected import with_collected
+from provrunner.log.collected import removals_digest, with_collected
 from provrunner.log.epochs import Epochs, find_epochs, label_epochs, metric_labels
 from provrunner.log.events import mark_attempts
 from provrunner.log.objective import judged_stage, stages_of
@@ -133,6 +133,7 @@ class SweepTables(Mapping[str, pa.Table]):
             metrics={one: label if label in known else None for one, label in labels.items()},
             runs=told,
             holds_others=len(told) < runs.num_rows,
+            removals=(self["collected"].num_rows, removals_digest(self["collected"])),
         )
 
     @property
@@ -170,8 +171,14 @@ class SweepTables(Mapping[str, pa.Table]):
         return with_points(self._joined("runs", fresh), self.plan)
 
     def _artifacts(self) -> pa.Table:
+        collected = self["collected"]
+        for part in self._parts:
+            rows, told = part.sources.removals
+            # it only grows, unless somebody took from it what the stored rows still tell of
+            if removals_digest(collected.slice(0, rows)) != told:
+                raise _UselessPartError(part)
         logged = self._joined("artifacts", build_artifacts(self._marked))
-        return with_collected(logged, self["collected"])
+        return with_collected(logged, collected)
 
     def _epochs(self) -> pa.Table:
         stored = [_read(part, Part.read_epochs) for part in self._parts]

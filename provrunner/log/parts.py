@@ -58,6 +58,7 @@ class Sources:
         metrics: every metric that was logged, with its column of `epochs`; None where it has none.
         runs: the fingerprint of each run's log, by run id.
         holds_others: whether the tables have rows of further runs.
+        removals: how many rows of `collected` the table `artifacts` rests on, and their digest.
         files: SHA-256 of each table's file, by table.
         plan: SHA-256 of the plan; None where the tables are those of some runs alone.
         summary: SHA-256 of the summary that was made of them; None likewise.
@@ -68,6 +69,7 @@ class Sources:
     metrics: Mapping[Metric, str | None]
     runs: Mapping[str, str]
     holds_others: bool = False
+    removals: tuple[int, str] = (0, "")
     files: Mapping[str, str] = field(default_factory=dict)
     plan: str | None = None
     summary: str | None = None
@@ -81,6 +83,7 @@ class Sources:
             "stages": sorted(self.stages),
             "metrics": [[*metric, label] for metric, label in sorted(self.metrics.items())],
             "holds_others": self.holds_others,
+            "removals": self.removals,
             "files": dict(self.files),
             "plan": self.plan,
             "summary": self.summary,
@@ -101,11 +104,12 @@ class Sources:
                 {(name, stage): label for name, stage, label in document["metrics"]},
                 dict(document["runs"]),
                 bool(document["holds_others"]),
+                (int(document["removals"][0]), str(document["removals"][1])),
                 dict(document["files"]),
                 document["plan"],
                 document["summary"],
             )
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, LookupError, TypeError):
             return None
 
 

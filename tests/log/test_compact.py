@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pyarrow as pa
@@ -11,6 +12,7 @@ from support.question_sweep import FAILED, LAST, write_last, write_sweep
 
 from provrunner.errors import ProvrunnerWarning
 from provrunner.log import PastEvent, PastMetric, read_plan, write_past_run
+from provrunner.log.collected import append_tombstones
 from provrunner.log.compact import Compactor, compacting, remove_parts
 from provrunner.log.derive import STORED_TABLES, SweepTables
 from provrunner.log.folder import log_folder, run_folder
@@ -209,6 +211,28 @@ def test_nothing_is_left_of_what_a_run_that_is_gone_had_logged(planned, store):
     assert_tells_the_logs(planned)
     write_run(planned, 4, "train", "val/loss")
     assert_tells_the_logs(planned)
+
+
+@pytest.mark.parametrize("store", [lambda folder: open_sweep(folder).write(), compact_all])
+def test_stored_tables_follow_what_is_told_of_removed_checkpoints(sweep, store):
+    def remove(number: int) -> None:
+        rows = open_sweep(sweep).table("artifacts").to_pylist()
+        row = next(row for row in rows if row["deleted"] is None)
+        told = (row["run_id"], row["path"], row["sha256"], row["size_bytes"])
+        append_tombstones(sweep, [told], user="ada", now=datetime(2026, 2, number + 1, tzinfo=UTC))
+
+    def removed() -> int:
+        times = open_sweep(sweep).table("artifacts")["deleted"].to_pylist()
+        return sum(time is not None and time.month == 2 for time in times)
+
+    remove(0)
+    store(sweep)
+    remove(1)
+    assert removed() == 2
+    assert_tells_the_logs(sweep)
+    (sweep / "collected.jsonl").unlink()
+    assert removed() == 0
+    assert_tells_the_logs(sweep)
 
 
 def test_derived_files_are_the_same_from_parts_as_from_logs(sweep):
