@@ -112,7 +112,11 @@ class Compactor:
 
     def _merge(self, plan: Plan) -> None:
         """Merge small parts, so that there are few; large ones are never held in memory again."""
-        small = [part for part in _parts(self._folder) if len(part.runs) < _MOST_RUNS]
+        small = [
+            part
+            for part in _parts(self._folder)
+            if len(part.runs) < _MOST_RUNS and part.sources.objective == plan.objective
+        ]
         if len(small) >= _SMALL_PARTS:
             nothing = FolderLogs(self._folder, plan, without=[p.run_id for p in plan.points])
             _store(self._folder, SweepTables(plan, nothing, _disjoint(small)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from provrunner.log import PastEvent, PastMetric, read_plan, write_past_run
 from provrunner.log.collected import append_tombstones
 from provrunner.log.compact import Compactor, compacting, remove_parts
 from provrunner.log.derive import STORED_TABLES, SweepTables
-from provrunner.log.folder import log_folder, run_folder
+from provrunner.log.folder import grow_plan, log_folder, run_folder
 from provrunner.log.parts import find_parts
 from provrunner.log.sweep import FolderLogs, read_tables
 from provrunner.report import Sweep, open_sweep
@@ -101,6 +102,19 @@ def test_parts_are_merged_and_tell_the_same(written, planned):
         assert 1 <= len(parts(planned)) <= 8, run
         if run == 6:
             assert_tells_the_logs(planned)
+    assert_tells_the_logs(planned)
+
+
+def test_runs_that_were_judged_otherwise_are_not_merged_with_others(written, planned):
+    compactor = Compactor(planned, least=1)
+    for run in range(12):
+        if run == 4:
+            plan = read_plan(planned)
+            judged = replace(plan.objective, direction="maximize")
+            grow_plan(planned, replace(plan, objective=judged))
+        copy_run(written, planned, run)
+        compactor.step()
+    assert len(parts(planned)) == 4 + 1
     assert_tells_the_logs(planned)
 
 
