@@ -9,12 +9,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module
-from itertools import pairwise
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from provrunner.compose.axes import Axis
+from provrunner.compose.coordinates import coordinate_of, suggest
 from provrunner.compose.space import Space
 from provrunner.errors import ConfigError, nearest
 from provrunner.ids import canonical_json, digest
@@ -114,7 +113,7 @@ class AskTell:
     ) -> None:
         self._optuna = _optuna(path.name)
         self._space, self._seed, self._design = space, seed, design
-        self._coordinates = [_coordinate(space, block) for block in space.ordered]
+        self._coordinates = [coordinate_of(space, block) for block in space.ordered]
         self._options = {**_DEFAULTS[design], **options}
         _cut_torn_line(path)
         journal = self._optuna.storages.journal
@@ -202,7 +201,7 @@ class AskTell:
         values: dict[str, Any] = {}
         for one in self._coordinates:
             if self._space.is_active(one.block, values):
-                values |= one.decode(_suggest(trial, one))
+                values |= one.decode(suggest(trial, one))
         values = {name: values[name] for name in self._space.axes if name in values}
         reason = "given" if _GIVEN in trial.user_attrs else reason
         return Suggestion(trial.number, values, reason, told)
@@ -233,70 +232,6 @@ class AskTell:
         with _quietly():
             sampler: BaseSampler = make(seed=self._seed_of(number), **self._options)
         return sampler
-
-
-@dataclass(frozen=True, slots=True)
-class _Coordinate:
-    """One parameter of Optuna's: an axis, or several that move together.
-
-    Attributes:
-        name: as Optuna's dashboard shows it.
-        block: the names of its axes.
-        axis: the first of them.
-        choices: by what Optuna chooses, the levels of the axes; None for numbers.
-        step: between whole numbers; 0 where the axis is a range.
-    """
-
-    name: str
-    block: tuple[str, ...]
-    axis: Axis
-    choices: Mapping[Any, tuple[Any, ...]] | None = None
-    step: int = 0
-
-    def decode(self, chosen: Any) -> dict[str, Any]:
-        levels = (chosen,) if self.choices is None else self.choices[chosen]
-        return dict(zip(self.block, levels, strict=True))
-
-    def encode(self, point: Mapping[str, Any]) -> Any:
-        levels = tuple(point[name] for name in self.block)
-        if self.choices is None:
-            return levels[0]
-        return next(choice for choice, held in self.choices.items() if held == levels)
-
-
-def _coordinate(space: Space, block: tuple[str, ...]) -> _Coordinate:
-    axes = [space.axes[name] for name in block]
-    axis, name = axes[0], " & ".join(block)
-    if axis.span is not None:
-        return _Coordinate(name, block, axis)
-    steps = (
-        {after - before for before, after in pairwise(axis.levels)} if _is_whole(axis) else set()
-    )
-    if len(block) == 1 and len(steps) == 1 and min(steps) > 0 and len(axis.levels) > 2:
-        return _Coordinate(name, block, axis, step=min(steps))
-    levels = list(zip(*(one.levels for one in axes), strict=True))
-    kinds = {type(level) for level in axis.levels}
-    is_plain = len(block) == 1 and (kinds <= {int, float} or kinds == {str})
-    if is_plain:
-        return _Coordinate(name, block, axis, {held[0]: held for held in levels})
-    return _Coordinate(name, block, axis, {canonical_json(list(held)): held for held in levels})
-
-
-def _is_whole(axis: Axis) -> bool:
-    return axis.scale == "linear" and {type(level) for level in axis.levels} == {int}
-
-
-def _suggest(trial: Trial, one: _Coordinate) -> Any:
-    if one.choices is not None:
-        return trial.suggest_categorical(one.name, list(one.choices))
-    if one.step:
-        low, high = one.axis.levels[0], one.axis.levels[-1]
-        return trial.suggest_int(one.name, low, high, step=one.step)
-    low, high = one.axis.span or (0, 1)
-    is_log = one.axis.scale == "log"
-    if isinstance(low, int) and isinstance(high, int):
-        return trial.suggest_int(one.name, low, high, log=is_log)
-    return trial.suggest_float(one.name, low, high, log=is_log)
 
 
 def _optuna(where: str) -> ModuleType:

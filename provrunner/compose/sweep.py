@@ -19,6 +19,7 @@ from provrunner.compose.load import group_options, parse_overrides
 from provrunner.compose.mistakes import explain_interpolation
 from provrunner.compose.origins import source_of
 from provrunner.compose.resolvers import hydra_resolvable
+from provrunner.compose.seeds import base_seed, given_seeds, independent_seed
 from provrunner.compose.space import Space, check_within, read_space
 from provrunner.compose.values import plain_value, to_override
 from provrunner.errors import ConfigError
@@ -36,7 +37,6 @@ __all__ = [
 ]
 
 _MAX_RUNS = 1000
-_MAX_SEED = 2**32 - 1
 NOT_OF_THE_RESULT = (
     *("folder", "hydra", "on_error", "output", "provenance", "reason", "run"),
     *("sweep", "yes"),
@@ -76,12 +76,12 @@ def _build_plan(
 ) -> Plan:
     declared = read_declaration(cfg, arguments)
     axes = _axes(declared, arguments)
-    given = _given_seeds(axes.pop("seed", None))
+    given = given_seeds(axes.pop("seed", None))
     replicates = len(given) or declared.replicates
     space = _space(declared, axes, arguments)
     free = {block[0]: space.axes[block[0]] for block in space.blocks}
     _check_size(declared, free, replicates, is_confirmed=cfg.get("yes") is True)
-    base = _base_seed(cfg, replicates)
+    base = base_seed(cfg, replicates)
     trials = _trials(declared, space, cfg, base)
     seeds = given or tuple(base + replicate for replicate in range(replicates))
     is_independent = declared.seeds == "independent" and not given
@@ -254,7 +254,7 @@ def _points(
     for values in trials:
         trial = trial_id(values)
         for replicate, common in enumerate(seeds):
-            seed = common if base is None else _independent_seed(base, replicate, trial)
+            seed = common if base is None else independent_seed(base, replicate, trial)
             number = first + len(points)
             name = run_id(number, values, seed)
             points.append(Point(number, name, trial, replicate, seed, values))
@@ -327,33 +327,6 @@ def _check_distinct(trials: Sequence[Mapping[str, Any]], where: str) -> None:
                 f"{where}: sweep.points: points {same} and {number} are duplicates: "
                 f"{dict(values)}; for more runs of a point use sweep.replicates"
             )
-
-
-def _given_seeds(axis: Axis | None) -> tuple[int, ...]:
-    if axis is None:
-        return ()
-    for level in axis.levels:
-        _check_seed(level, 0, axis.where)
-    return axis.levels
-
-
-def _base_seed(cfg: DictConfig, replicates: int) -> int:
-    base = cfg.get("seed")
-    _check_seed(base, replicates - 1, f"{source_of('seed', cfg.get('hydra'))}: seed")
-    return int(base)
-
-
-def _check_seed(value: Any, further: int, where: str) -> None:
-    is_int = isinstance(value, int) and not isinstance(value, bool)
-    if not is_int or not 0 <= value <= _MAX_SEED - further:
-        raise ConfigError(
-            f"{where}: {value!r} is no seed; "
-            f"expected a whole number from 0 to {_MAX_SEED - further}"
-        )
-
-
-def _independent_seed(base: int, replicate: int, trial: str) -> int:
-    return int(digest(canonical_json([base, replicate, trial]))[:8], 16)
 
 
 def _name(declared: Declaration, cfg: DictConfig) -> str:
