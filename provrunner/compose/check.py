@@ -62,10 +62,10 @@ def check_sweep(cfg: DictConfig, arguments: Sequence[str], plan: Plan) -> None:
 def _check_left_out(cfg: DictConfig, plan: Plan) -> None:
     """Check that what the sweep cannot do without is not left out of its files."""
     needed = {axis.name: ("param", "swept") for axis in plan.hyperparameters}
-    needed[plan.objective.metric] = ("metric", "the objective")
+    needed |= {one.metric: ("metric", "an objective") for one in (plan.objective, *plan.further)}
     for pattern in map(str, cfg.capture.exclude):
         for name, (kind, role) in needed.items():
-            if fnmatchcase(name, pattern) or (kind == pattern and len(plan.points) > 1):
+            if fnmatchcase(name, pattern) or (kind == pattern and plan.runs_promised > 1):
                 where = source_of("capture.exclude", cfg.get("hydra"))
                 raise ConfigError(
                     f"{where}: capture.exclude: {pattern!r} leaves out {name}, which is {role}; "

@@ -12,7 +12,7 @@ import pytest
 from support.past import write_run
 
 import provrunner
-from provrunner.compose import compose_config
+from provrunner.compose import check_sweep, compose_config
 from provrunner.errors import ConfigError
 from provrunner.graph import check_graph
 from provrunner.log import read_plan, write_plan
@@ -289,6 +289,16 @@ def test_what_cannot_be_searched_is_refused_before_any_run(words, message):
     config = compose_config(words, return_hydra_config=True)
     with pytest.raises(ConfigError, match=message):
         draft_plan(config, words, datetime(2026, 1, 2, tzinfo=UTC))
+
+
+@pytest.mark.parametrize("left_out", ["metric", "val/loss", "val/size"])
+def test_an_objective_that_a_search_needs_may_not_be_left_out_of_its_logs(left_out):
+    further = "sweep.further=[{metric: val/size, direction: minimize}]"
+    words = [*WORDS, further, f"capture.exclude=[{left_out}]"]
+    config = compose_config(words, return_hydra_config=True)
+    plan = draft_plan(config, words, datetime(2026, 1, 2, tzinfo=UTC))
+    with pytest.raises(ConfigError, match="which is an objective; a sweep cannot be read"):
+        check_sweep(config, words, plan)
 
 
 def test_summary_and_graph_tell_how_points_were_chosen(sweeps, tmp_path):
