@@ -10,7 +10,6 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from provrunner.log.folder import SEAL_FILE, log_folder, run_folders
-from provrunner.plan import Plan
 
 __all__ = ["DiskWatch", "watching_disk"]
 
@@ -18,10 +17,10 @@ _PAUSE_S = 10.0
 
 
 @contextmanager
-def watching_disk(folder: Path, plan: Plan, *, pause_s: float = _PAUSE_S) -> Iterator[None]:
+def watching_disk(folder: Path, runs: int, *, pause_s: float = _PAUSE_S) -> Iterator[None]:
     """Warn on standard error, once, until the block is left."""
     ended = threading.Event()
-    watch = DiskWatch(folder, plan.runs_promised)
+    watch = DiskWatch(folder, runs)
     thread = threading.Thread(
         target=_look_until, args=(watch, ended, pause_s), name="provrunner-disk", daemon=True
     )

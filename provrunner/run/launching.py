@@ -12,7 +12,6 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, open_dict, read_write
 
 from provrunner.log import run_folder, run_status, write_plan
-from provrunner.log.compact import compacting
 from provrunner.log.liveness import own_sweep, write_owner
 from provrunner.log.sealed import DamagedSealError
 from provrunner.plan import Plan
@@ -88,7 +87,7 @@ def launch_jobs(
         hydra_context=hydra_context, task_function=task_function, config=config
     )
     stopped = None
-    with compacting(folder, len(plan.points)), raise_on_stop():
+    with raise_on_stop():
         try:
             launcher.launch(jobs, _first_number(jobs, plan))
         except Stopped as stop:

@@ -12,6 +12,7 @@ from omegaconf import DictConfig
 
 from provrunner.compose import job_overrides
 from provrunner.compose.sweep import read_search, runs_at_once
+from provrunner.log.compact import compacting
 from provrunner.log.folder import grow_plan
 from provrunner.plan import Plan
 from provrunner.run.asking import Search
@@ -111,7 +112,8 @@ def carry_out(  # noqa: PLR0913  called with its words by name
     clock = Clock(None if hours is None else 3600.0 * hours)
     width = max(len(due), 1) if hours is None else runs_at_once(config)
     rounds = _Rounds(folder, plan, launch, clock, stop_on_error=config.on_error == "stop")
-    with watching_disk(folder, plan), raise_on_stop():
+    runs = plan.runs_promised
+    with compacting(folder, runs), watching_disk(folder, runs), raise_on_stop():
         try:
             search = None
             if plan.sampler is not None:

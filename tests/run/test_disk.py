@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 
 from provrunner.log.folder import SEAL_FILE
-from provrunner.plan import Objective, Plan, Point
 from provrunner.run.disk import DiskWatch, watching_disk
 
 MIB = 2**20
@@ -42,8 +41,6 @@ def test_the_runs_left_are_taken_to_be_as_large_as_those_before(tmp_path):
 
 def test_it_is_said_once_while_the_sweep_runs(tmp_path, capsys, monkeypatch):
     end_run(tmp_path, 0, MIB)
-    points = tuple(Point(n, f"{n:04d}-aaaaaaaa", "t", 0, 0, {}) for n in range(3))
-    plan = Plan("s", "s", "", Objective("loss"), "grid", (), points)
     calls = []
 
     def warning(self):
@@ -51,7 +48,7 @@ def test_it_is_said_once_while_the_sweep_runs(tmp_path, capsys, monkeypatch):
         return None if len(calls) < 3 else "it will be full"
 
     monkeypatch.setattr(DiskWatch, "warning", warning)
-    with watching_disk(tmp_path, plan, pause_s=0.001):
+    with watching_disk(tmp_path, 3, pause_s=0.001):
         while len(calls) < 3:
             pass
     assert capsys.readouterr().err == "warning: it will be full\n"
@@ -66,7 +63,6 @@ def test_what_goes_wrong_with_it_stops_no_sweep(tmp_path, fault, monkeypatch):
         raise fault
 
     monkeypatch.setattr(DiskWatch, "warning", warning)
-    plan = Plan("s", "s", "", Objective("loss"), "grid", (), ())
-    with watching_disk(tmp_path, plan, pause_s=0.001):
+    with watching_disk(tmp_path, 3, pause_s=0.001):
         while len(calls) < 2:
             pass
