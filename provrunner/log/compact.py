@@ -6,6 +6,7 @@ import os
 import secrets
 import shutil
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -40,6 +41,9 @@ _SMALL_PARTS = 8
 """As many parts of fewer runs are merged into one."""
 
 _PAUSE_S = 5.0
+
+_STALE_S = 3600.0
+"""A part takes seconds to write: one that is half written for so long has no writer any more."""
 
 
 @contextmanager
@@ -90,8 +94,9 @@ class Compactor:
         """
         sealed = _seals(self._folder)
         if self._known is None:
+            _remove_halves(self._folder)
             self._known = self._stored_before(sealed)
-        new = [run for run, time in sealed.items() if self._known.get(run) != time][:_MOST_RUNS]
+        new = [run for run, at in sealed.items() if self._known.get(run) != at][:_MOST_RUNS]
         if len(new) < self._least:
             return 0
         self._known |= {run: sealed[run] for run in new}
@@ -128,6 +133,7 @@ def remove_parts(folder: Path) -> None:
     sources = read_sources(folder / TABLES_FOLDER / SOURCES_FILE)
     told = {} if sources is None else sources.runs
     _remove([part for part in _parts(folder) if part.sources.runs.items() <= told.items()])
+    _remove_halves(folder, older_than_s=_STALE_S)
     with suppress(OSError):
         (folder / TABLES_FOLDER / PARTS_FOLDER).rmdir()
 
@@ -182,6 +188,14 @@ def _store(folder: Path, tables: SweepTables) -> None:
             temporary.rename(place / digest(text)[:16])
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _remove_halves(folder: Path, *, older_than_s: float = 0.0) -> None:
+    """Remove what a process left that was killed while it wrote a part."""
+    for half in (folder / TABLES_FOLDER / PARTS_FOLDER).glob(".*"):
+        with suppress(OSError):
+            if time.time() - half.stat().st_mtime >= older_than_s:
+                shutil.rmtree(half)
 
 
 def _remove(parts: Sequence[Part]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -280,6 +281,20 @@ def test_parts_are_kept_until_the_tables_tell_of_all_their_runs(written, planned
     remove_parts(folder)
     assert len(parts(folder)) == 1
     assert_tells_the_logs(folder)
+
+
+def test_half_a_part_of_a_writer_that_was_killed_is_removed(sweep):
+    half = sweep / "tables" / "parts" / ".123-abcdef01"
+    half.mkdir(parents=True)
+    (half / "runs.parquet").write_bytes(b"PAR1")
+    remove_parts(sweep)
+    assert half.is_dir()  # its writer may live
+    os.utime(half, (0, 0))
+    remove_parts(sweep)
+    assert not half.parent.exists()
+    half.mkdir(parents=True)
+    Compactor(sweep, least=100).step()
+    assert not half.exists()
 
 
 def test_a_thread_stores_what_has_ended_and_leaves_small_sweeps_alone(sweep, monkeypatch):
