@@ -67,12 +67,17 @@ class Views:
         """
         import duckdb
 
+        known = set(self._known)
         try:
             self._check(query)
             self._register(query)
+            known = self._known
             answer = self._connection.sql(query)
         except duckdb.Error as error:
             raise ConfigError(_explain(str(error), {*self._tables, *self._views})) from error
+        finally:
+            # a table whose making failed or was interrupted is made for the next query
+            self._known = known
         if answer is None:
             raise ConfigError("the query gives no rows")
         return answer

@@ -618,3 +618,20 @@ def test_the_docs_name_every_table_view_and_column_with_its_meaning():
     shapes = {name: views.sql(f"from {name}").columns for name in public_views()}
     shapes |= {name: schema.names for name, schema in (TABLES | LAZY_TABLES).items()}
     assert documented == shapes
+
+
+@pytest.mark.parametrize("query", ["from runs", "from ranking"])
+def test_a_table_whose_making_was_interrupted_is_made_for_the_next_query(query):
+    class Interrupted(dict):
+        times = 0
+
+        def __getitem__(self, name):
+            self.times += 1
+            if self.times == 1:
+                raise KeyboardInterrupt
+            return super().__getitem__(name)
+
+    views = Views(Interrupted({name: schema.empty_table() for name, schema in TABLES.items()}))
+    with pytest.raises(KeyboardInterrupt):
+        views.sql(query)
+    assert views.sql(query).fetchall() == []
