@@ -50,7 +50,9 @@ def append_tombstones(
     """
     time = now.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
     lines = [
-        json.dumps({"time": time, "user": user, **dict(zip(_FIELDS, tombstone, strict=True))})
+        json.dumps(
+            {"time": time, "user": _encodable(user), **dict(zip(_FIELDS, tombstone, strict=True))}
+        )
         for tombstone in tombstones
     ]
     path = folder / COLLECTED_FILE
@@ -122,12 +124,19 @@ def with_collected(artifacts: pa.Table, collected: pa.Table) -> pa.Table:
 _FIELDS = ("run_id", "path", "sha256", "size_bytes")
 
 
+def _encodable(user: str | None) -> str | None:
+    """Escape the bytes of a login that are no UTF-8."""
+    return user and user.encode("utf-8", "backslashreplace").decode()
+
+
 def _parse(line: str, numbers: dict[str, int]) -> Iterator[dict[str, object]]:
     try:
         told = json.loads(line)
         row = {name: told[name] for name in (*_FIELDS, "user")}
         time = datetime.fromisoformat(told["time"])
-    except (ValueError, KeyError, TypeError):
+        time.astimezone(UTC)  # what no table can hold is no time, and no text
+        "".join(text for text in row.values() if isinstance(text, str)).encode()
+    except (ValueError, KeyError, TypeError, OverflowError):
         return
     texts = all(isinstance(row[name], str) for name in ("run_id", "path"))
     others = all(row[name] is None or isinstance(row[name], str) for name in ("sha256", "user"))

@@ -210,6 +210,19 @@ def test_half_a_line_hides_no_other(sweep):
     assert open_sweep(sweep).table("collected").num_rows == RUNS - 1
 
 
+def test_a_login_that_is_no_utf8_and_lines_of_no_use_hide_no_tombstone(sweep, monkeypatch):
+    path = sweep / "collected.jsonl"
+    told = '"run_id": "a", "sha256": null, "size_bytes": 1, "user": null'
+    line = "{" + told + ', "path": "b%s", "time": "%s"}'
+    times = ("9999-12-31T23:59:59-14:00", "2026-01-02T03:04:05Z")
+    path.write_text("\n".join(line % pair for pair in zip(("", "\\ud800"), times, strict=True)))
+    monkeypatch.setenv("LOGNAME", "caf\udce9")
+    collect(sweep)
+    table = open_sweep(sweep).table("collected")
+    assert table["user"].to_pylist() == ["caf\\udce9"] * (RUNS - 1)
+    assert verify_sweep(sweep).exit_code == 0
+
+
 def test_the_verb_says_what_it_would_free_and_then_frees_it(sweep, capsys):
     for words, freed in ((["--dry"], "would free 35 B of 5"), ([], "freed 35 B of 5")):
         with pytest.raises(SystemExit) as ended:
