@@ -37,6 +37,7 @@ __all__ = [
 ]
 
 _MAX_RUNS = 1000
+_FEWEST_BATCHES = 8
 NOT_OF_THE_RESULT = (
     *("folder", "hydra", "on_error", "output", "provenance", "reason", "run"),
     *("sweep", "yes"),
@@ -208,12 +209,15 @@ def _sampler(declared: Declaration, cfg: DictConfig, base: int, seeds: Sequence[
 
     agent, version = describe_sampler(declared.design, declared.sampler, declared.where)
     is_independent = declared.seeds == "independent"
-    batch = declared.batch or max(1, -(-runs_at_once(cfg) // len(seeds)))
+    trials = len(declared.points) + (declared.trials or 0)
+    # a search that is asked for all its points at once has no results to learn from
+    widest = max(1, trials // _FEWEST_BATCHES)
+    batch = declared.batch or min(widest, max(1, -(-runs_at_once(cfg) // len(seeds))))
     return Sampler(
         agent=agent,
         version=version,
         seed=base,
-        trials=len(declared.points) + (declared.trials or 0),
+        trials=trials,
         batch=batch,
         seeds=(0,) * len(seeds) if is_independent else tuple(seeds),
         options=declared.sampler,

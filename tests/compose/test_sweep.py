@@ -250,6 +250,12 @@ def test_more_than_a_thousand_runs_are_planned_once_confirmed():
     assert len(plan_of("trainer.max_epochs=range(1,1002)", "yes=true").points) == 1001
 
 
+def test_a_wide_launcher_leaves_a_search_eight_batches_to_learn_from():
+    words = ["+sweep=tpe", "sweep.trials=24", "sweep.replicates=2", "hydra.launcher.n_jobs=100"]
+    assert plan_of(*words).sampler.batch == 3
+    assert plan_of(*words, "sweep.batch=12").sampler.batch == 12
+
+
 def test_a_sweep_file_without_an_axis_or_replicates_is_empty(work):
     work(conf__sweep__mine="# @package _global_\nsweep: {name: mine}\n")
     with pytest.raises(ConfigError, match=r"mine\.yaml: the sweep is empty"):
