@@ -34,10 +34,9 @@ def about_lines(plan: Plan, runs: pa.Table, notes: pa.Table | None = None) -> tu
         lines.extend(f"not imported: {message}" for message in plan.imported.skipped)
     firsts = [*(extension.first for extension in plan.extensions), len(plan.points)]
     for extension, end in zip(plan.extensions, firsts[1:], strict=True):
-        lines.append(
-            f"runs {extension.first} to {end - 1} were added {extension.created} by "
-            f"{shlex.join(extension.command)}"
-        )
+        several = f"runs {extension.first} to {end - 1} were"
+        which = several if end - extension.first > 1 else f"run {extension.first} was"
+        lines.append(f"{which} added {extension.created} by {shlex.join(extension.command)}")
     planned = {point.run_id for point in plan.points}
     further = [row for row in runs.to_pylist() if row["run_id"] not in planned]
     lines.extend(_further_line(row, plan.objective.metric) for row in further[:_NAMED])
