@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import secrets
 import shutil
-import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -26,6 +25,7 @@ from provrunner.log.parts import (
     read_sources,
     with_files,
 )
+from provrunner.log.repeating import repeating
 from provrunner.log.sweep import FolderLogs
 from provrunner.plan import Plan
 
@@ -60,17 +60,16 @@ def compacting(folder: Path, runs: int, *, pause_s: float = _PAUSE_S) -> Iterato
     if runs < 2 * _LEAST_RUNS:
         yield
         return
-    ended = threading.Event()
-    thread = threading.Thread(
-        target=_compact_until, args=(Compactor(folder), ended, pause_s), name="provrunner-compact"
-    )
-    thread.daemon = True
-    thread.start()
-    try:
+    compactor = Compactor(folder)
+
+    def step() -> int:
+        # a warning of a damaged log may be an error for the user
+        with suppress(OSError, ValueError, pa.ArrowException, ProvrunnerError, ProvrunnerWarning):
+            return compactor.step()
+        return 0
+
+    with repeating(step, pause_s, name="provrunner-compact"):
         yield
-    finally:
-        ended.set()
-        thread.join()
 
 
 class Compactor:
@@ -136,14 +135,6 @@ def remove_parts(folder: Path) -> None:
     _remove_halves(folder, older_than_s=_STALE_S)
     with suppress(OSError):
         (folder / TABLES_FOLDER / PARTS_FOLDER).rmdir()
-
-
-def _compact_until(compactor: Compactor, ended: threading.Event, pause_s: float) -> None:
-    while not ended.wait(pause_s):
-        # a warning of a damaged log may be an error for the user
-        with suppress(OSError, ValueError, pa.ArrowException, ProvrunnerError, ProvrunnerWarning):
-            while not ended.is_set() and compactor.step():
-                pass
 
 
 def _seals(folder: Path) -> dict[str, int]:

@@ -185,7 +185,7 @@ class Part:
             data = path.read_bytes()
             if hashlib.sha256(data).hexdigest() != self.sources.files.get(name):
                 raise DamagedPartError(f"{path} is not what was derived")
-            # not `read_table`, whose threads may outlive the interpreter
+            # in this thread: nothing of it is left running when the program ends
             rows = parquet.ParquetFile(pa.BufferReader(data)).read(use_threads=False)
         except (OSError, pa.ArrowException) as error:
             raise DamagedPartError(f"{path} cannot be read: {error}") from error

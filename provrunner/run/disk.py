@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import shutil
 import sys
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from provrunner.log.folder import SEAL_FILE, log_folder, run_folders
+from provrunner.log.repeating import repeating
 
 __all__ = ["DiskWatch", "watching_disk"]
 
@@ -19,17 +19,20 @@ _PAUSE_S = 10.0
 @contextmanager
 def watching_disk(folder: Path, runs: int, *, pause_s: float = _PAUSE_S) -> Iterator[None]:
     """Warn on standard error, once, until the block is left."""
-    ended = threading.Event()
     watch = DiskWatch(folder, runs)
-    thread = threading.Thread(
-        target=_look_until, args=(watch, ended, pause_s), name="provrunner-disk", daemon=True
-    )
-    thread.start()
-    try:
+    told = False
+
+    def look() -> None:
+        nonlocal told
+        with suppress(OSError):
+            warning = None if told else watch.warning()
+            if warning is not None:
+                told = True
+                sys.stderr.write(f"warning: {warning}\n")
+                sys.stderr.flush()
+
+    with repeating(look, pause_s, name="provrunner-disk"):
         yield
-    finally:
-        ended.set()
-        thread.join()
 
 
 class DiskWatch:
@@ -68,16 +71,6 @@ class DiskWatch:
             f"{needed / 2**20:.0f} MiB more, and {free / 2**20:.0f} MiB are free; "
             f"provrunner gc {self._folder} frees the checkpoints of all but the best run"
         )
-
-
-def _look_until(watch: DiskWatch, ended: threading.Event, pause_s: float) -> None:
-    while not ended.wait(pause_s):
-        with suppress(OSError):
-            warning = watch.warning()
-            if warning is not None:
-                sys.stderr.write(f"warning: {warning}\n")
-                sys.stderr.flush()
-                return
 
 
 def _size(folder: Path) -> int:

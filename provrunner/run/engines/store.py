@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 from provrunner.errors import ConfigError
+from provrunner.log.repeating import repeating
 
 __all__ = ["Store", "sending"]
 
@@ -85,17 +85,10 @@ class Store:
 @contextmanager
 def sending(send: Callable[[], None], *, often_s: float = _OFTEN_S) -> Iterator[None]:
     """Call a function now and then while the block runs; what it cannot do it does next time."""
-    ended = threading.Event()
 
-    def beat() -> None:
-        while not ended.wait(often_s):
-            with suppress(Exception):  # each file system has errors of its own
-                send()
+    def attempt() -> None:
+        with suppress(Exception):  # each file system has errors of its own
+            send()
 
-    thread = threading.Thread(target=beat, name="provrunner-sending", daemon=True)
-    thread.start()
-    try:
+    with repeating(attempt, often_s, name="provrunner-sending"):
         yield
-    finally:
-        ended.set()
-        thread.join()
