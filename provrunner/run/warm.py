@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import warnings
 
 with warnings.catch_warnings():
@@ -12,3 +13,6 @@ with warnings.catch_warnings():
     for _name in ("provrunner.run.runner", "sklearn.datasets", "pandas"):
         with contextlib.suppress(ImportError):
             __import__(_name)
+
+# A fork that collects garbage would otherwise walk through, and copy, all that was imported here.
+gc.freeze()
