@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from hydra import utils
+from omegaconf import DictConfig, open_dict, read_write
 
-__all__ = ["instantiation", "version_base"]
+__all__ = ["changing", "instantiation", "version_base"]
 
 _ANYTHING = getattr(utils, "UNSAFE_DISABLE_EXECUTION_CHECKS", None)
 
@@ -23,3 +26,10 @@ def instantiation() -> dict[str, Any]:
     of another machine would call is checked by `run.trust` before.
     """
     return {} if _ANYTHING is None else {"_execution_whitelist_": _ANYTHING}
+
+
+@contextmanager
+def changing(config: DictConfig) -> Iterator[None]:
+    """Let a composed configuration be changed, its `hydra` too, which 1.4 locks by itself."""
+    with read_write(config), read_write(config.hydra), open_dict(config):
+        yield

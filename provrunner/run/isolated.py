@@ -11,6 +11,7 @@ from pathlib import Path
 
 import cloudpickle
 
+from provrunner.compose.hydra_versions import changing
 from provrunner.run.work import OUTPUT, call_task, name_command, restore_hydra
 
 __all__ = ["Isolation", "run_isolated"]
@@ -54,13 +55,12 @@ def run_isolated(isolation: Isolation, result: Connection) -> None:
 
 def _run_job(isolation: Isolation) -> None:
     import torch
-    from omegaconf import open_dict
 
     torch.set_num_threads(isolation.threads)
     context, task, config, state = cloudpickle.loads(isolation.payload)
     restore_hydra(state)
     job_config = context.config_loader.load_sweep_config(config, list(isolation.overrides))
-    with open_dict(job_config):
+    with changing(job_config):
         job_config.hydra.job.id = str(isolation.index)
         job_config.hydra.job.num = isolation.index
     call_task(context, task, job_config)

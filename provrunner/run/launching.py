@@ -9,8 +9,9 @@ from pathlib import Path
 
 from hydra.core.plugins import Plugins
 from hydra.types import HydraContext, TaskFunction
-from omegaconf import DictConfig, open_dict, read_write
+from omegaconf import DictConfig
 
+from provrunner.compose.hydra_versions import changing
 from provrunner.log import run_folder, run_status, write_plan
 from provrunner.log.liveness import own_sweep, write_owner
 from provrunner.log.sealed import DamagedSealError
@@ -80,7 +81,7 @@ def launch_jobs(
 ) -> Outcome:
     """Run some of the runs of a plan that is written down, as `launch_plan` does; count all."""
     write_owner(folder)
-    with read_write(config), open_dict(config):
+    with changing(config):
         config.run.folder = str(folder)
         config.hydra.sweep.dir = str(folder)
     launcher = Plugins.instance().instantiate_launcher(

@@ -14,8 +14,9 @@ from typing import Any
 
 import cloudpickle
 from hydra.types import HydraContext, TaskFunction
-from omegaconf import DictConfig, read_write
+from omegaconf import DictConfig
 
+from provrunner.compose.hydra_versions import changing
 from provrunner.log import run_folder
 from provrunner.run.signals import Stopped
 
@@ -62,7 +63,7 @@ def perform(work: Work) -> str | None:
             context, task, state = cloudpickle.loads(work.common)
             restore_hydra(state)
             config = cloudpickle.loads(work.config)
-            with read_write(config):
+            with changing(config):
                 config.run.folder = config.hydra.sweep.dir = str(work.sweep)
             call_task(context, task, config)
         except Stopped:

@@ -8,8 +8,8 @@ import cloudpickle
 from hydra.core.singleton import Singleton
 from hydra.core.utils import setup_globals
 from hydra.types import HydraContext
-from omegaconf import open_dict
 
+from provrunner.compose.hydra_versions import changing
 from provrunner.run.engines.engine import Job, Share
 from provrunner.run.work import Work
 
@@ -35,7 +35,7 @@ class Packer:
         """Compose a job."""
         share = self._share
         config = share.context.config_loader.load_sweep_config(share.config, list(job.overrides))
-        with open_dict(config):
+        with changing(config):
             config.hydra.job.id = str(job.index)
             config.hydra.job.num = job.index
         return Work(
