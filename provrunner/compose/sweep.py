@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -15,6 +14,7 @@ from provrunner.compose.axes import Axis, command_line_axes, file_axes, list_axe
 from provrunner.compose.declaration import Declaration, read_declaration
 from provrunner.compose.designs import draw_trials, ofat_trials
 from provrunner.compose.environment import available_cores
+from provrunner.compose.limits import check_axes, check_distinct, check_size
 from provrunner.compose.load import group_options, parse_overrides
 from provrunner.compose.mistakes import explain_interpolation
 from provrunner.compose.origins import source_of
@@ -36,7 +36,6 @@ __all__ = [
     "trial_points",
 ]
 
-_MAX_RUNS = 1000
 _FEWEST_BATCHES = 8
 NOT_OF_THE_RESULT = (
     *("folder", "hydra", "on_error", "output", "provenance", "reason", "run"),
@@ -81,7 +80,7 @@ def _build_plan(
     replicates = len(given) or declared.replicates
     space = _space(declared, axes, arguments)
     free = {block[0]: space.axes[block[0]] for block in space.blocks}
-    _check_size(declared, free, replicates, is_confirmed=cfg.get("yes") is True)
+    check_size(declared, free, replicates, is_confirmed=cfg.get("yes") is True)
     base = base_seed(cfg, replicates)
     trials = _trials(declared, space, cfg, base)
     seeds = given or tuple(base + replicate for replicate in range(replicates))
@@ -179,7 +178,7 @@ def _axes(declared: Declaration, arguments: Sequence[str]) -> dict[str, Axis]:
             )
         points = _without(declared.points, fixed)
         listed = list_axes(points, declared.where) | given
-        _check_spans(declared, listed)
+        check_axes(declared, listed)
         return listed
     axes = file_axes(declared.params, declared.where)
     is_sweep_file = any(one.key_or_group == "sweep" for one in plain)
@@ -189,7 +188,7 @@ def _axes(declared: Declaration, arguments: Sequence[str]) -> dict[str, Axis]:
             "such as {optimizer.lr: 'choice(0.01, 0.1)'}"
         )
     spanned = {name: axis for name, axis in axes.items() if name not in fixed} | given
-    _check_spans(declared, spanned)
+    check_axes(declared, spanned)
     return spanned
 
 
@@ -233,19 +232,6 @@ def runs_at_once(cfg: DictConfig) -> int:
     return max(1, available_cores() // (devices if isinstance(devices, int) and devices > 0 else 1))
 
 
-def _check_spans(declared: Declaration, axes: Mapping[str, Axis]) -> None:
-    """Refuse a range where levels are enumerated, and a draw from nothing."""
-    for axis in axes.values():
-        if axis.span is not None and (not declared.is_drawn or axis.name == "seed"):
-            raise ConfigError(
-                f"{axis.where}: {axis.grammar!r}: interval() has no levels to enumerate; design "
-                f"{declared.design} needs choice() or range(); random, sobol, lhs and the adaptive "
-                "designs draw from it"
-            )
-    if declared.is_drawn and not axes.keys() - {"seed"}:
-        raise ConfigError(f"{declared.where}: sweep.params: design {declared.design} has no axes")
-
-
 def _points(
     trials: Sequence[Mapping[str, Any]],
     seeds: Sequence[int],
@@ -273,7 +259,9 @@ def _trials(
     declared: Declaration, space: Space, cfg: DictConfig, seed: int
 ) -> list[dict[str, Any]]:
     if declared.design == "list":
-        return _listed(declared, space.axes)
+        listed = _listed(declared, space.axes)
+        check_distinct(listed, declared.where)
+        return listed
     if declared.design == "ofat":
         return ofat_trials(space.axes, {name: _default(name, cfg) for name in space.axes})
     if not declared.is_drawn:
@@ -297,40 +285,10 @@ def _fixed(declared: Declaration, space: Space) -> list[dict[str, Any]]:
                 f"{declared.where}: sweep.points have {', '.join(point)}; before drawn points "
                 f"they need exactly the axes {', '.join(active)}"
             )
-    _check_distinct(declared.points, declared.where)
+    check_distinct(declared.points, declared.where)
     if declared.is_adaptive:
         check_within(space, declared.points, f"{declared.where}: sweep.points")
     return _listed(declared, space.axes)
-
-
-def _check_size(
-    declared: Declaration, axes: Mapping[str, Axis], replicates: int, *, is_confirmed: bool
-) -> None:
-    trials = math.prod(len(axis.levels) for axis in axes.values())
-    if declared.design == "list":
-        trials = len(declared.points)
-        _check_distinct(_listed(declared, axes), declared.where)
-    elif declared.design == "ofat":
-        trials = 1 + sum(len(axis.levels) for axis in axes.values())
-    elif declared.is_drawn:
-        trials = len(declared.points) + (declared.trials or 0)
-    runs = trials * replicates
-    if runs > _MAX_RUNS and not is_confirmed:
-        raise ConfigError(
-            f"{declared.where}: {runs} runs = {trials} trials × {replicates} seeds; "
-            f"more than {_MAX_RUNS} need yes=true on the command line"
-        )
-
-
-def _check_distinct(trials: Sequence[Mapping[str, Any]], where: str) -> None:
-    first: dict[str, int] = {}
-    for number, values in enumerate(trials):
-        same = first.setdefault(canonical_json(dict(values)), number)
-        if same != number:
-            raise ConfigError(
-                f"{where}: sweep.points: points {same} and {number} are duplicates: "
-                f"{dict(values)}; for more runs of a point use sweep.replicates"
-            )
 
 
 def _name(declared: Declaration, cfg: DictConfig) -> str:
