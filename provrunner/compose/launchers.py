@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from types import ModuleType
 from typing import Any
 
-from hydra.core.config_store import ConfigStore
 from omegaconf import DictConfig
 
+from provrunner.compose.hydra_versions import store_launcher
 from provrunner.errors import ConfigError
 
 __all__ = ["LAUNCHERS", "check_launcher", "import_extra", "register_launchers"]
@@ -58,12 +58,7 @@ def register_launchers() -> None:
     provrunner: this is called when provrunner's own configuration is searched.
     """
     for name, settings in LAUNCHERS.items():
-        ConfigStore.instance().store(
-            group="hydra/launcher",
-            name=name,
-            node={**settings, "_convert_": "all"},
-            provider="provrunner",
-        )
+        store_launcher(name, {**settings, "_convert_": "all"})
 
 
 def check_launcher(hydra_cfg: DictConfig) -> None:
