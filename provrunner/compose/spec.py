@@ -26,8 +26,9 @@ class RunSpec:
 
     Attributes:
         folder: the sweep folder.
-        plan: the sweep's plan.
+        plan: the sweep's plan, whose points are not looked at.
         point: this run's place in it.
+        runs: how many the plan promises.
         config: the resolved configuration, without what is Hydra's or the sweeper's own.
         leaves: each leaf of `config` with where it came from.
         overrides: the command-line words that made it.
@@ -41,6 +42,7 @@ class RunSpec:
     folder: Path
     plan: Plan
     point: Point
+    runs: int
     config: DictConfig
     leaves: tuple[ConfigLeaf, ...] = ()
     overrides: tuple[str, ...] = ()
@@ -60,12 +62,13 @@ class RunSpec:
         )
 
     @classmethod
-    def from_joined(cls, joined: JoinedRun, plan: Plan) -> RunSpec:
+    def from_joined(cls, joined: JoinedRun, plan: Plan, point: Point, runs: int) -> RunSpec:
         """Make the specification that a further rank works from."""
         return cls(
             folder=Path(joined.folder),
             plan=plan,
-            point=plan.points[joined.number],
+            point=point,
+            runs=runs,
             config=_as_config(OmegaConf.create(joined.config)),
             checkpoint=joined.checkpoint,
         )

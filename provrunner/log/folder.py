@@ -25,9 +25,11 @@ __all__ = [
     "journal_name",
     "log_folder",
     "new_sweep_id",
+    "parse_plan",
     "plan_digest",
     "project_sweeps",
     "read_plan",
+    "read_plan_text",
     "replace_plan",
     "run_folder",
     "run_folders",
@@ -227,15 +229,33 @@ def read_plan(folder: Path) -> Plan:
     Raises:
         LogError: it is missing, damaged or of a newer format.
     """
+    return parse_plan(folder, read_plan_text(folder))
+
+
+def read_plan_text(folder: Path) -> str:
+    """Read the text of a sweep's `plan.json`.
+
+    Raises:
+        LogError: it is missing, or no text.
+    """
     path = folder / _PLAN_FILE
     try:
-        text = path.read_text(encoding="utf-8")
+        # lines end as they were written: to look for others takes most of the time
+        return path.read_bytes().decode()
     except (OSError, UnicodeDecodeError) as error:
         raise LogError(f"cannot read {path}: {error}") from error
+
+
+def parse_plan(folder: Path, text: str) -> Plan:
+    """Return the plan that a text of a sweep's `plan.json` tells.
+
+    Raises:
+        LogError: it is damaged or of a newer format; the message names the file.
+    """
     try:
         return Plan.from_json(text)
     except LogError as error:
-        raise LogError(f"{path}: {error}") from error
+        raise LogError(f"{folder / _PLAN_FILE}: {error}") from error
 
 
 def plan_digest(folder: Path) -> str:

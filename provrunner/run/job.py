@@ -16,7 +16,7 @@ from provrunner.compose import (
     own_config,
     task_overrides,
 )
-from provrunner.log import read_plan
+from provrunner.log.planned import read_planned_run
 
 __all__ = ["join_run", "read_spec", "run_task"]
 
@@ -36,7 +36,8 @@ def read_spec(config: DictConfig) -> RunSpec:
     from hydra.core.hydra_config import HydraConfig
 
     folder = Path(config.run.folder)
-    plan = read_plan(folder)
+    planned = read_planned_run(folder, config.run.number)
+    plan = planned.plan
     hydra_config = cast("DictConfig", HydraConfig.get())
     own = own_config(config)
     # A repetition varies nothing: its seed is the record's, or given anew.
@@ -46,7 +47,8 @@ def read_spec(config: DictConfig) -> RunSpec:
     return RunSpec(
         folder=folder,
         plan=plan,
-        point=plan.points[config.run.number],
+        point=planned.point,
+        runs=planned.runs,
         config=own,
         leaves=config_leaves(own, hydra_config, axes),
         overrides=_as_given(task_overrides(hydra_config)),
@@ -66,4 +68,5 @@ def join_run(joined: JoinedRun) -> None:
     """Take part in a run that another process started, as one of its further ranks."""
     from provrunner.run.runner import join
 
-    join(RunSpec.from_joined(joined, read_plan(Path(joined.folder))))
+    planned = read_planned_run(Path(joined.folder), joined.number)
+    join(RunSpec.from_joined(joined, planned.plan, planned.point, planned.runs))

@@ -15,7 +15,7 @@ from provrunner.compose.hydra_versions import changing
 from provrunner.log import run_folder, run_status, write_plan
 from provrunner.log.liveness import own_sweep, write_owner
 from provrunner.log.sealed import DamagedSealError
-from provrunner.plan import Plan
+from provrunner.plan import Plan, Point
 from provrunner.run.signals import Stopped, raise_on_stop
 from provrunner.schema import RunStatus
 
@@ -79,7 +79,7 @@ def launch_jobs(
     jobs: Sequence[Sequence[str]],
     folder: Path,
 ) -> Outcome:
-    """Run some of the runs of a plan that is written down, as `launch_plan` does; count all."""
+    """Run some of the runs of a plan that is written down, as `launch_plan` does; count those."""
     write_owner(folder)
     with changing(config):
         config.run.folder = str(folder)
@@ -93,7 +93,8 @@ def launch_jobs(
             launcher.launch(jobs, _first_number(jobs, plan))
         except Stopped as stop:
             stopped = stop.exit_code
-    return Outcome(folder, count_statuses(folder, plan), stopped)
+    points = [plan.points[run_number_of(words)] for words in jobs]
+    return Outcome(folder, count_statuses(folder, points), stopped)
 
 
 def _first_number(jobs: Sequence[Sequence[str]], plan: Plan) -> int:
@@ -113,9 +114,9 @@ def run_number_of(words: Sequence[str]) -> int:
     return int(next(word.removeprefix(prefix) for word in words if word.startswith(prefix)))
 
 
-def count_statuses(folder: Path, plan: Plan) -> Mapping[RunStatus, int]:
-    """Count a plan's runs by how they stand."""
-    return Counter(standing(run_folder(folder, point.run_id)) for point in plan.points)
+def count_statuses(folder: Path, points: Sequence[Point]) -> Mapping[RunStatus, int]:
+    """Count runs by how they stand."""
+    return Counter(standing(run_folder(folder, point.run_id)) for point in points)
 
 
 def standing(folder: Path) -> RunStatus:

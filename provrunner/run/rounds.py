@@ -121,7 +121,7 @@ def carry_out(  # noqa: PLR0913  called with its words by name
             rounds.run_all(sorted(due), width, search)
         except Stopped as stop:
             rounds.stopped = stop.exit_code
-    return Outcome(folder, count_statuses(folder, rounds.plan), rounds.stopped)
+    return Outcome(folder, count_statuses(folder, rounds.plan.points), rounds.stopped)
 
 
 @dataclass

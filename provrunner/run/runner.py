@@ -15,7 +15,6 @@ from provrunner.capture import CaptureOptions, Leaf, ProvenanceCallback, RunCont
 from provrunner.compose import RunSpec, set_joined_run
 from provrunner.errors import nearest
 from provrunner.log import ArrowSink, run_folder
-from provrunner.plan import Plan
 from provrunner.run.build import build_data, build_module, build_trainer
 from provrunner.run.continuing import Continuation, RandomState, find_continuation
 from provrunner.run.hidden import (
@@ -89,7 +88,7 @@ def _execute(
             if reraise:
                 raise
             return RunStatus.FAILED
-        status, reason = stop.outcome or _verdict(spec.plan, metrics, _options(spec.config))
+        status, reason = stop.outcome or _verdict(spec, metrics)
         callback.close(status, reason)
         return status
 
@@ -128,14 +127,13 @@ def _best_checkpoint(trainer: Trainer) -> str | None:
     return getattr(trainer.checkpoint_callback, "best_model_path", None) or None
 
 
-def _verdict(
-    plan: Plan, metrics: Mapping[str, float], options: CaptureOptions
-) -> tuple[RunStatus, str | None]:
+def _verdict(spec: RunSpec, metrics: Mapping[str, float]) -> tuple[RunStatus, str | None]:
     """Judge a fit that ended by itself: a sweep cannot use an objective that is no number."""
-    objective = plan.objective.metric
+    objective = spec.plan.objective.metric
     if objective not in metrics:
-        if plan.runs_promised == 1:
+        if spec.runs == 1:
             return RunStatus.FINISHED, None
+        options = _options(spec.config)
         metrics = {name: metrics[name] for name in metrics if options.keeps("metric", name)}
         known = ", ".join(sorted(metrics)) or "nothing"
         reason = f"objective '{objective}' was never logged{nearest(objective, metrics)} ({known})"
