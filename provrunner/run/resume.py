@@ -44,7 +44,7 @@ from provrunner.run.code import code_differences, module_differences
 from provrunner.run.engines.submitit_jobs import SUBMITIT_FOLDER
 from provrunner.run.hidden import MASK
 from provrunner.run.job import run_task
-from provrunner.run.launching import Outcome
+from provrunner.run.launching import Outcome, count_statuses
 from provrunner.run.planning import COMMAND, draft_plan, given_words, shown_words
 from provrunner.run.record import RunRecord, first_record
 from provrunner.run.rounds import carry_out
@@ -65,6 +65,9 @@ _HEAD = 3
 
 _LEFT = (RunStatus.PLANNED, RunStatus.LOST, RunStatus.INTERRUPTED)
 """Runs that have no end of their own."""
+
+_ENDED = frozenset(RunStatus) - {*_LEFT, RunStatus.RUNNING}
+"""How a run stands that has an end of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +100,7 @@ def resume_sweep(
 
     Points that never started, were interrupted or lost are run; the plan's command line is
     composed anew for it, in the working folder. A run that was begun goes on from its last good
-    checkpoint, as its next attempt.
+    checkpoint, as its next attempt. Where nothing is left, the code that runs call is not imported.
 
     Args:
         folder: the sweep's folder.
@@ -120,7 +123,12 @@ def resume_sweep(
     source = Source(f"sweep {folder}", host, folder, frozenset(trusted))
     check_config_dir(flags, Path.cwd(), source)
     with config_folder(flags):
-        _check(folder, words, source)
+        check_search_path({one.key_or_group for one in parse_overrides(words)}, source)
+        planned = compose_config(words, return_hydra_config=True)
+        draft = draft_plan(planned, words, datetime.now(UTC))
+        if _has_ended(folder, draft, failed=failed):
+            return Outcome(folder, count_statuses(folder, read_plan(folder).points))
+        _check(folder, words, source, planned, draft)
         with hydra.initialize_config_dir(
             str(package_conf()), job_name="provrunner", **version_base()
         ):
@@ -333,11 +341,28 @@ def _code_differences(record: RunRecord | None) -> tuple[str, ...]:
     return module_differences(record, Path.cwd())
 
 
-def _check(folder: Path, words: Sequence[str], source: Source) -> None:
+def _has_ended(folder: Path, draft: Plan, *, failed: bool) -> bool:
+    """Say whether there is nothing to run, to ask for or to seal; what runs call is not imported.
+
+    A run that cannot be read is told of by who looks at all of them.
+    """
+    plan = read_plan(folder)
+    draft = keep_asked(plan, draft)
+    if plan_differences(plan, draft) or extend_plan(plan, draft, ()) is not plan:
+        return False
+    if plan.stopped is not None or (plan.sampler and len(plan.asked) < plan.sampler.trials):
+        return False
+    over = _ENDED - {RunStatus.FAILED} if failed else _ENDED
+    states = _states(folder, plan, str)
+    return len(states) == len(plan.points) and all(
+        status in over and log_state is LogState.COMPLETE for status, log_state in states.values()
+    )
+
+
+def _check(
+    folder: Path, words: Sequence[str], source: Source, config: DictConfig, draft: Plan
+) -> None:
     """Check a sweep as a new one is checked, but first whether what it calls may be called."""
-    check_search_path({one.key_or_group for one in parse_overrides(words)}, source)
-    config = compose_config(words, return_hydra_config=True)
-    draft = draft_plan(config, words, datetime.now(UTC))
     if not source.is_here:
         for job in _jobs(folder, words, draft):
             _check_job(compose_config(job, return_hydra_config=True), source)

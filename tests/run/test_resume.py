@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
+import subprocess
+import sys
 from datetime import UTC, datetime
 from types import SimpleNamespace
 
@@ -10,7 +13,7 @@ import pytest
 from provrunner.compose import compose_config
 from provrunner.log import ArrowSink, run_folder, write_plan
 from provrunner.run.planning import draft_plan
-from provrunner.run.resume import _replaced
+from provrunner.run.resume import _has_ended, _replaced
 from provrunner.run.sweeper import run_plan
 from provrunner.schema import Event, RunStatus
 
@@ -76,3 +79,48 @@ def test_a_run_whose_seal_is_damaged_is_lost_and_not_run_again(finished, tmp_pat
     seal.write_text(seal.read_text().replace("finished", "planned "))
     assert same_command().statuses == {RunStatus.LOST: 1, RunStatus.FINISHED: 1}
     assert f"warning: run {run_id} is lost and is not run again: " in capsys.readouterr().err
+
+
+IDLE = """
+import sys
+from pathlib import Path
+from provrunner.run.resume import resume_sweep
+outcome = resume_sweep(Path("s"), failed=True)
+print(outcome.exit_code, dict(outcome.statuses), {"torch", "lightning"} & sys.modules.keys())
+"""
+
+
+def test_what_has_ended_is_gone_on_with_without_importing_what_runs_need(finished):
+    done = subprocess.run([sys.executable, "-c", IDLE], capture_output=True, text=True, check=True)
+    assert done.stdout == "0 {<RunStatus.FINISHED: 'finished'>: 2} set()\n"
+
+
+@pytest.mark.parametrize(
+    ("status", "failed", "over"),
+    [
+        (RunStatus.FINISHED, True, True),
+        (RunStatus.PRUNED, True, True),
+        (RunStatus.FAILED, False, True),
+        (RunStatus.FAILED, True, False),
+        (RunStatus.LOST, False, False),
+        (RunStatus.INTERRUPTED, False, False),
+        (None, False, False),
+    ],
+)
+def test_a_sweep_has_ended_when_each_of_its_runs_has_an_end_of_its_own(
+    finished, tmp_path, status, failed, over
+):
+    place = run_folder(tmp_path / "s", finished.points[1].run_id)
+    shutil.rmtree(place)
+    if status is not None:
+        sink = ArrowSink(place, sweep_id="s", run_id=place.name)
+        sink.open(0)
+        sink.close(status)
+    assert _has_ended(tmp_path / "s", finished, failed=failed) is over
+
+
+def test_a_sweep_that_would_get_more_points_has_not_ended(finished, tmp_path):
+    more = ["optimizer.lr=0.01,0.1,1", "folder=s"]
+    now = datetime(2026, 1, 2, tzinfo=UTC)
+    draft = draft_plan(compose_config(more, return_hydra_config=True), more, now)
+    assert not _has_ended(tmp_path / "s", draft, failed=False)
