@@ -241,6 +241,10 @@ EVENT_KINDS: Mapping[str, Mapping[str, str]] = {
         "reason": "str: what is wrong with it; an earlier one is gone on from, or none",
     },
     "checkpoint_deleted": {"sha256": "str | null"},
+    "claim_taken_over": {
+        "host": "str | null: where the process ran that held the sweep when it died",
+        "pid": "str | null: its number there",
+    },
     "value": {"value": "any JSON: a logged value that is no number"},
     # what it cost
     "resources": {

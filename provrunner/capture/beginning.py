@@ -78,6 +78,9 @@ def begin_process(
     """
     user = user_name() if options.identity else None
     yield "run_start", context.run_id, _start_data(world_size, context, options, user)
+    for holder in context.taken_over:
+        host = holder["host"] if options.identity else None
+        yield "claim_taken_over", "", {"host": host, "pid": holder["pid"]}
     for path, reason in context.refused.items():
         yield (
             "checkpoint_refused",

@@ -24,6 +24,7 @@ _LIGHT = _ESSENTIAL | {
     "checkpoint_deleted",
     "checkpoint_loaded",
     "checkpoint_refused",
+    "claim_taken_over",
     "code",
     "environment",
     "epoch_end",
@@ -128,6 +129,8 @@ class RunContext:
         code: what `read_code` found in a parent process, so that git is asked once a sweep.
         checkpoints: digests of what earlier attempts left, by path below the run folder.
         refused: why each damaged checkpoint of earlier attempts was passed over, by path.
+        taken_over: host and pid of dead processes whose claim to the sweep was taken over; None
+            for what is not known.
         secrets: values that must never be written, besides those of the environment.
         owns_end: the runner calls `close`; the callback does not, whatever happens to training.
     """
@@ -145,6 +148,7 @@ class RunContext:
     code: Mapping[str, Any] | None = None
     checkpoints: Mapping[str, str | None] = field(default_factory=dict)
     refused: Mapping[str, str] = field(default_factory=dict)
+    taken_over: tuple[Mapping[str, str | None], ...] = ()
     secrets: frozenset[str] = field(default_factory=frozenset)
     owns_end: bool = False
 

@@ -36,6 +36,7 @@ class RunSpec:
         references: for each leaf, the leaves that it refers to in the configuration as written.
         command: the command line that runs it now; empty stands for the plan's.
         anew: begin an interrupted run from its first step, whatever checkpoints it left.
+        taken_over: host and pid of dead processes; this run is the first after them in the sweep.
         checkpoint: what a further rank goes on from, as the first one does.
     """
 
@@ -50,6 +51,7 @@ class RunSpec:
     references: Mapping[str, frozenset[str]] = field(default_factory=dict)
     command: tuple[str, ...] = ()
     anew: bool = False
+    taken_over: tuple[Mapping[str, str | None], ...] = ()
     checkpoint: str | None = None
 
     def to_joined(self, checkpoint: Path | None = None) -> JoinedRun:

@@ -57,23 +57,26 @@ def this_process() -> Owner:
 
 
 @contextmanager
-def own_sweep(sweep_folder: Path) -> Iterator[None]:
+def own_sweep(sweep_folder: Path) -> Iterator[tuple[Owner, ...]]:
     """Be the one process that runs a sweep, until the block is left or the process dies.
 
     A file says so that only one process can make, and that is touched while the process lives;
     beside what a dead one left, the next number is taken.
 
+    Yields:
+        The dead processes whose claims were taken over; what is not known of one is empty.
+
     Raises:
         LogError: another process runs it, or the folder cannot be written.
     """
-    mine = _claim(sweep_folder)
+    mine, dead = _claim(sweep_folder)
     ended = threading.Event()
     beat = threading.Thread(target=_beat, args=(mine, ended), name="provrunner-claim", daemon=True)
     try:
         # a slower process may have made another one when it saw none that lives
         _refuse(sweep_folder, [path for path in sweep_folder.glob(_CLAIMS) if path != mine])
         beat.start()
-        yield
+        yield dead
     finally:
         ended.set()
         mine.unlink(missing_ok=True)
@@ -119,7 +122,7 @@ def is_alive(owner: Owner, heartbeat: float | None, *, now: float | None = None)
     return (time.time() if now is None else now) - heartbeat < STALE_S
 
 
-def _claim(sweep_folder: Path) -> Path:
+def _claim(sweep_folder: Path) -> tuple[Path, tuple[Owner, ...]]:
     while True:
         dead = _refuse(sweep_folder, list(sweep_folder.glob(_CLAIMS)))
         number = max((int(path.name.split(".")[1]) + 1 for path in dead), default=0)
@@ -135,7 +138,7 @@ def _claim(sweep_folder: Path) -> Path:
             # its number may be a living one's by now
             if _holder(path) == holder:
                 path.unlink(missing_ok=True)
-        return mine
+        return mine, tuple(dead.values())
 
 
 def _refuse(sweep_folder: Path, claims: Sequence[Path]) -> dict[Path, Owner]:

@@ -56,6 +56,7 @@ def read_spec(config: DictConfig) -> RunSpec:
         launcher=str(hydra_config.launcher._target_).rpartition(".")[2],
         command=tuple(config.run.get("command", ())),
         anew=bool(config.run.get("anew", False)),
+        taken_over=tuple(map(dict, config.run.get("taken_over", ()))),
     )
 
 

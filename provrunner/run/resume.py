@@ -188,7 +188,7 @@ def resume_plan(  # noqa: PLR0913  called with its words by name
         ConfigError: the draft is another sweep, or adds points where that was not asked for.
         LogError: the sweep, or a run of it, is being written by a living process.
     """
-    with own_sweep(folder):
+    with own_sweep(folder) as taken_over:
         old = read_plan(folder)
         draft = keep_asked(old, draft)
         compose = partial(hydra_context.config_loader.load_sweep_config, config)
@@ -223,6 +223,7 @@ def resume_plan(  # noqa: PLR0913  called with its words by name
             due=due,
             folder=folder,
             extra=_extra_words(choice),
+            taken_over=taken_over,
             check_job=check_job,
         )
 

@@ -12,8 +12,10 @@ from omegaconf import DictConfig
 
 from provrunner.compose import job_overrides
 from provrunner.compose.sweep import read_search, runs_at_once
+from provrunner.compose.values import to_override
 from provrunner.log.compact import compacting
 from provrunner.log.folder import grow_plan
+from provrunner.log.liveness import Owner
 from provrunner.plan import Plan
 from provrunner.run.asking import Search
 from provrunner.run.disk import watching_disk
@@ -82,6 +84,7 @@ def carry_out(  # noqa: PLR0913  called with its words by name
     due: Collection[int],
     folder: Path,
     extra: Sequence[str] = (),
+    taken_over: Sequence[Owner] = (),
     check_job: Callable[[DictConfig], object] | None = None,
 ) -> Outcome:
     """Run some runs of a plan that is written down, and those that an adaptive sweep asks for.
@@ -97,12 +100,17 @@ def carry_out(  # noqa: PLR0913  called with its words by name
         due: numbers of the runs to launch.
         folder: the sweep's folder.
         extra: further overrides of each run.
+        taken_over: dead processes whose claim was taken over; the first run to begin tells of them.
         check_job: is given each run's configuration before the run is launched, and may refuse it.
     """
+    told_first = _telling(taken_over)
 
     def launch(plan: Plan, numbers: Sequence[int]) -> Outcome:
         some = replace(plan, points=tuple(plan.points[number] for number in numbers))
         jobs = [[*job, *extra] for job in job_overrides(some, arguments, folder)]
+        if jobs:
+            jobs[0] += told_first
+            told_first.clear()
         if check_job is not None:
             for job in jobs:
                 check_job(hydra_context.config_loader.load_sweep_config(config, job))
@@ -122,6 +130,12 @@ def carry_out(  # noqa: PLR0913  called with its words by name
         except Stopped as stop:
             rounds.stopped = stop.exit_code
     return Outcome(folder, count_statuses(folder, rounds.plan.points), rounds.stopped)
+
+
+def _telling(taken_over: Sequence[Owner]) -> list[str]:
+    """Return the overrides by which a run is told of dead processes."""
+    dead = [{"host": one.host or None, "pid": one.pid or None} for one in taken_over]
+    return [to_override("+run.taken_over", dead)] if dead else []
 
 
 @dataclass

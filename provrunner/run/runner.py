@@ -166,6 +166,7 @@ def _context(spec: RunSpec, folder: Path, continuation: Continuation) -> RunCont
         anew=continuation.anew,
         checkpoints=continuation.checkpoints,
         refused=continuation.refused,
+        taken_over=spec.taken_over,
         command=spec.command or spec.plan.command,
         launcher=spec.launcher,
         config=tuple(Leaf(leaf.name, leaf.value, leaf.origin, leaf.source) for leaf in spec.leaves),

@@ -51,7 +51,7 @@ def undisturbed(tmp_path_factory):
 
 
 def killed(words, cwd):
-    """Start a sweep in a process group of its own, and return once all of it was killed."""
+    """Start a sweep in a process group of its own; return its process id once all was killed."""
     process = subprocess.Popen(
         command(*words),
         cwd=cwd,
@@ -61,23 +61,28 @@ def killed(words, cwd):
         env=os.environ,
     )
     assert process.wait(timeout=240) == -signal.SIGKILL
+    return process.pid
 
 
 def test_a_sweep_killed_three_times_ends_as_one_that_was_not(undisturbed, tmp_path):
     (tmp_path / "killer.py").write_text(KILLER)
     flags = [tmp_path / name for name in ("kill-0.01-0", "kill-0.01-1", "kill-0.1-1")]
+    pids = []
     for flag, words in zip(
         flags,
         ([*WORDS, "folder=sweep"], ["resume", "sweep"], [*WORDS, "folder=sweep"]),
         strict=True,
     ):
         flag.touch()
-        killed(words, tmp_path)
+        pids.append(killed(words, tmp_path))
     ended = run(["resume", "sweep"], tmp_path)
 
     assert ended.returncode == 0, ended.stderr
     sweep, whole = (provrunner.open_sweep(cwd / "sweep") for cwd in (tmp_path, undisturbed))
     assert sweep.sql(ASKED).fetchall() == whole.sql(ASKED).fetchall()
+    # three processes died; each next one tells of one, in the first run that it begins
+    told = sweep.sql("select data->>'pid' from events where kind = 'claim_taken_over'").fetchall()
+    assert [int(pid) for (pid,) in told] == pids
     ids = {one.plan.sweep_id for one in (sweep, whole)}
     assert len(ids) == 2  # though their folders have one name
     assert all(id_.startswith("sweep-") for id_ in ids)

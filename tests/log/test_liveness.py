@@ -65,8 +65,9 @@ def test_a_sweep_is_run_by_one_process_at_a_time(tmp_path):
 def test_what_a_dead_process_claimed_is_taken_over(tmp_path):
     dead = replace(this_process(), pid=str(2**22 + 1))
     (tmp_path / "owner.0.claim").write_text(json.dumps(dead.to_metadata()))
-    with own_sweep(tmp_path):
+    with own_sweep(tmp_path) as taken_over:
         assert json.loads((tmp_path / "owner.1.claim").read_text())["pid"] == this_process().pid
+    assert taken_over == (dead,)
     assert list(tmp_path.iterdir()) == []
 
 
