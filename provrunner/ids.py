@@ -37,6 +37,13 @@ def file_digest(path: Path) -> str:
     return total.hexdigest()
 
 
+def folder_digest(path: Path) -> str:
+    """Return the SHA-256, in hex, of the paths and digests of all files below a folder."""
+    files = (file for file in path.rglob("*") if file.is_file())
+    parts = {file.relative_to(path).as_posix(): file_digest(file) for file in files}
+    return digest(canonical_json(parts))
+
+
 def trial_id(values: Mapping[str, object]) -> str:
     """Return the eight hex digits that name an assignment of hyperparameters.
 

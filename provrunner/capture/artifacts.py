@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from provrunner.capture.hashing import BackgroundHash
 from provrunner.capture.wrapping import wrap_method
-from provrunner.ids import canonical_json, digest, file_digest
+from provrunner.ids import file_digest, folder_digest
 
 if TYPE_CHECKING:
     from lightning.pytorch import Trainer
@@ -207,8 +207,7 @@ def _measure(path: Path) -> tuple[str | None, int]:
     with contextlib.suppress(OSError):
         if path.is_file():
             return file_digest(path), path.stat().st_size
-        files = sorted(file for file in path.rglob("*") if file.is_file())
-        if files:
-            parts = {file.relative_to(path).as_posix(): file_digest(file) for file in files}
-            return digest(canonical_json(parts)), sum(file.stat().st_size for file in files)
+        sizes = [file.stat().st_size for file in path.rglob("*") if file.is_file()]
+        if sizes:
+            return folder_digest(path), sum(sizes)
     return None, 0

@@ -14,6 +14,7 @@ from provrunner.compose.load import parse_overrides, search_folders
 from provrunner.compose.mistakes import explain_interpolation
 from provrunner.compose.origins import source_of
 from provrunner.compose.pruning import check_divergence, read_pruning
+from provrunner.compose.sizes import to_bytes
 from provrunner.errors import ConfigError, nearest
 from provrunner.plan import Objective
 
@@ -25,7 +26,7 @@ _DESIGNS = ("grid", "list", "ofat", *_DRAWN, *_ADAPTIVE)
 _SEEDS = ("common", "independent")
 _KEYS = (
     *("name", "objective", "further", "design", "params", "zip", "when", "points", "trials"),
-    *("batch", "sampler", "hours", "replicates", "prune", "divergence"),
+    *("batch", "sampler", "hours", "disk_budget", "replicates", "prune", "divergence"),
 )
 _DIRECTIONS = ("minimize", "maximize")
 _EPOCHS = ("best", "last")
@@ -99,6 +100,7 @@ def read_declaration(cfg: DictConfig, arguments: Sequence[str]) -> Declaration:
     replicates, seeds = _replicates(sweep.get("replicates"), where)
     check_divergence(sweep.get("divergence"), where)
     _check_hours(sweep.get("hours"), where)
+    _check_disk_budget(sweep.get("disk_budget"), where)
     when = _when(sweep.get("when") or {}, where)
     return Declaration(
         where=sweep_source(arguments),
@@ -220,6 +222,13 @@ def _check_hours(hours: Any, where: _Where) -> None:
     if hours is not None and not (is_number and hours > 0):
         text = f"expected a number of hours above 0 or null, got {hours!r}"
         raise _mistake(where, "sweep.hours", text)
+
+
+def _check_disk_budget(size: Any, where: _Where) -> None:
+    try:
+        None if size is None else to_bytes(size)
+    except ValueError as error:
+        raise _mistake(where, "sweep.disk_budget", f"{error}, or null") from error
 
 
 def _is_count(value: Any) -> bool:

@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 
 from provrunner.errors import LogError
-from provrunner.ids import file_digest
+from provrunner.ids import file_digest, folder_digest
 from provrunner.log.collected import Removals, read_collected
 from provrunner.log.columns import integers
 from provrunner.log.folder import log_folder, read_plan, run_folder, run_folders, sealed_name
@@ -202,12 +202,15 @@ def _checkpoint_problem(
     file = run / subject
     if not file.resolve().is_relative_to(run.resolve()):
         return "the log names a checkpoint outside its run"
-    if not file.is_file():
+    # a sharded one is a folder
+    files = [one for one in (file, *file.rglob("*")) if one.is_file()]
+    if not files:
         return _MISSING
-    size = file.stat().st_size
+    size = sum(one.stat().st_size for one in files)
     if data.get("size_bytes") not in (None, size):
         return f"{size} bytes where the checkpoint had {data['size_bytes']}"
-    if read_data and data.get("sha256") not in (None, file_digest(file)):
+    read = folder_digest if file.is_dir() else file_digest
+    if read_data and data.get("sha256") not in (None, read(file)):
         return "other bytes than the checkpoint had"
     return None
 

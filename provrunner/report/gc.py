@@ -59,8 +59,10 @@ class Collection:
 
     @property
     def size_bytes(self) -> int:
-        """Bytes of all that goes."""
-        return sum(one.size_bytes for one in self.garbage)
+        """Bytes of all that goes; of a checkpoint inside another one they count once."""
+        going = {one.file for one in self.garbage}
+        outer = (one for one in self.garbage if going.isdisjoint(one.file.parents))
+        return sum(one.size_bytes for one in outer)
 
 
 def find_garbage(sweep: Sweep, *, keep_best: int = 1) -> Collection:

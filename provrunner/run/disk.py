@@ -1,4 +1,4 @@
-"""A warning before the disk is full: what the runs left will take, by those before them."""
+"""A warning before a disk or a budget is full: what the runs left will take, by those before."""
 
 from __future__ import annotations
 
@@ -15,32 +15,34 @@ __all__ = ["DiskWatch", "watching_disk"]
 
 _PAUSE_S = 10.0
 
+_NEAR = 0.9
+"""Share of a budget from which on it is as good as spent."""
+
 
 @contextmanager
-def watching_disk(folder: Path, runs: int, *, pause_s: float = _PAUSE_S) -> Iterator[None]:
-    """Warn on standard error, once, until the block is left."""
-    watch = DiskWatch(folder, runs)
-    told = False
+def watching_disk(watch: DiskWatch, *, pause_s: float = _PAUSE_S) -> Iterator[None]:
+    """Warn on standard error until the block is left, once of each matter."""
+    told: set[str] = set()
 
     def look() -> None:
-        nonlocal told
         with suppress(OSError):
-            warning = None if told else watch.warning()
-            if warning is not None:
-                told = True
-                sys.stderr.write(f"warning: {warning}\n")
-                sys.stderr.flush()
+            for matter, warning in watch.warnings():
+                if matter not in told:
+                    told.add(matter)
+                    sys.stderr.write(f"warning: {warning}\n")
+                    sys.stderr.flush()
 
     with repeating(look, pause_s, name="provrunner-disk"):
         yield
 
 
 class DiskWatch:
-    """Compares the room on a sweep's disk with what its runs left will take.
+    """Compares what a sweep's runs take, and those left will take, with the room there is for them.
 
     Args:
         folder: the sweep's folder.
         runs: how many are planned.
+        budget: bytes that the runs are to take at most; None sets no limit.
         free: tells the bytes that are free on a folder's disk.
     """
 
@@ -49,28 +51,39 @@ class DiskWatch:
         folder: Path,
         runs: int,
         *,
+        budget: int | None = None,
         free: Callable[[Path], int] = lambda folder: shutil.disk_usage(folder).free,
     ) -> None:
-        self._folder, self._runs, self._free = folder, runs, free
+        self._folder, self._runs = folder, runs
+        self._budget, self._free = budget, free
         self._sizes: dict[str, int] = {}
 
-    def warning(self) -> str | None:
-        """Return a sentence where the room will not do; None where it will, or nothing tells."""
+    def warnings(self) -> Iterator[tuple[str, str]]:
+        """Yield `disk` or `budget` with a sentence where the room will not do.
+
+        Nothing tells of that before a run has ended.
+        """
         for run in run_folders(self._folder):
             if run.name not in self._sizes and (log_folder(run) / SEAL_FILE).exists():
                 self._sizes[run.name] = _size(run)
-        left = self._runs - len(self._sizes)
-        if not self._sizes or left <= 0:
-            return None
-        needed = left * sum(self._sizes.values()) // len(self._sizes)
+        if not self._sizes:
+            return
+        taken, left = sum(self._sizes.values()), max(0, self._runs - len(self._sizes))
+        needed = left * taken // len(self._sizes)
         free = self._free(self._folder)
-        if needed <= free:
-            return None
-        return (
-            f"the disk of {self._folder} will be full: {left} runs will take about "
-            f"{needed / 2**20:.0f} MiB more, and {free / 2**20:.0f} MiB are free; "
-            f"provrunner gc {self._folder} frees the checkpoints of all but the best run"
-        )
+        more = f"{left} runs will take about {_mib(needed)} more"
+        advice = f"provrunner gc {self._folder} frees the checkpoints of all but the best run"
+        if needed > free:
+            told = f"the disk of {self._folder} will be full: {more}, and {_mib(free)} are free"
+            yield "disk", f"{told}; {advice}"
+        if self._budget is not None and max(taken + needed, taken / _NEAR) > self._budget:
+            told = f"{len(self._sizes)} runs of {self._folder} take {_mib(taken)}"
+            limit = f"sweep.disk_budget is {_mib(self._budget)}"
+            yield "budget", f"{told}, {more}, and {limit}; {advice}"
+
+
+def _mib(size_bytes: int) -> str:
+    return f"{size_bytes / 2**20:.0f} MiB"
 
 
 def _size(folder: Path) -> int:

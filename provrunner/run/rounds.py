@@ -11,6 +11,7 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
 
 from provrunner.compose import job_overrides
+from provrunner.compose.sizes import to_bytes
 from provrunner.compose.sweep import read_search, runs_at_once
 from provrunner.compose.values import to_override
 from provrunner.log.compact import compacting
@@ -18,7 +19,7 @@ from provrunner.log.folder import grow_plan
 from provrunner.log.liveness import Owner
 from provrunner.plan import Plan
 from provrunner.run.asking import Search
-from provrunner.run.disk import watching_disk
+from provrunner.run.disk import DiskWatch, watching_disk
 from provrunner.run.launching import Outcome, count_statuses, launch_jobs
 from provrunner.run.signals import Stopped, raise_on_stop
 from provrunner.schema import RunStatus
@@ -121,7 +122,9 @@ def carry_out(  # noqa: PLR0913  called with its words by name
     width = max(len(due), 1) if hours is None else runs_at_once(config)
     rounds = _Rounds(folder, plan, launch, clock, stop_on_error=config.on_error == "stop")
     runs = plan.runs_promised
-    with compacting(folder, runs), watching_disk(folder, runs), raise_on_stop():
+    budget = config.sweep.get("disk_budget")
+    watch = DiskWatch(folder, runs, budget=None if budget is None else to_bytes(budget))
+    with compacting(folder, runs), watching_disk(watch), raise_on_stop():
         try:
             search = None
             if plan.sampler is not None:

@@ -1,12 +1,13 @@
 from __future__ import annotations
 
 import json
+import shutil
 from datetime import datetime
 from pathlib import Path
 
 import pytest
 
-from provrunner.ids import digest
+from provrunner.ids import digest, folder_digest
 from provrunner.log import (
     ArrowSink,
     create_sweep_folder,
@@ -158,6 +159,30 @@ def test_a_changed_checkpoint_is_found_by_its_size_or_by_reading_it(sweep):
     assert [found[2] for found in findings(sweep, read_data=True)[1:]] == [
         "other bytes than the checkpoint had",
         "1 bytes where the checkpoint had 7",
+    ]
+
+
+def test_a_checkpoint_that_is_a_folder_is_checked_file_by_file(sweep):
+    run = run_folder(sweep, "0002-cccccccc")
+    shards = run / "checkpoints" / "sharded"
+    (shards / "deep").mkdir(parents=True)
+    (shards / "a").write_bytes(b"first")
+    (shards / "deep" / "b").write_bytes(b"second")
+    facts = {"sha256": folder_digest(shards), "size_bytes": 11}
+    write_run(sweep, run.name, Event("checkpoint", "checkpoints/sharded", facts))
+    path = f"runs/{run.name}/checkpoints/sharded"
+
+    def found():
+        return [one for one in findings(sweep, read_data=True) if one[1] == path]
+
+    assert found() == []
+    (shards / "deep" / "b").write_bytes(b"SECOND")
+    assert found() == [("damaged", path, "other bytes than the checkpoint had")]
+    (shards / "a").unlink()
+    assert found() == [("damaged", path, "6 bytes where the checkpoint had 11")]
+    shutil.rmtree(shards / "deep")
+    assert found() == [
+        ("damaged", path, "the checkpoint is missing and no event says it was deleted")
     ]
 
 

@@ -77,6 +77,24 @@ def test_all_but_the_best_go_and_their_bytes_are_free(sweep):
     assert files(sweep) == []
 
 
+def test_the_bytes_of_a_checkpoint_inside_another_count_once(sweep):
+    place = run_folder(sweep, read_plan(sweep).points[0].run_id)
+    shutil.rmtree(place)
+    events = [PastEvent("run_start", "", {"attempt": 0})]
+    events += [PastEvent("checkpoint", path, {}) for path in ("ckpt", "ckpt/a", "ckpt/b/c")]
+    write_past_run(place, events, [], sweep_id="s", status=RunStatus.DIVERGED)
+    (place / "ckpt" / "b").mkdir(parents=True)
+    for name, size_bytes in (("a", 3), ("b/c", 5), ("d", 7)):
+        (place / "ckpt" / name).write_bytes(b"." * size_bytes)
+    found = find_garbage(open_sweep(sweep), keep_best=RUNS)
+    assert {(one.path, one.size_bytes) for one in found.garbage} == {
+        ("ckpt", 15), ("ckpt/a", 3), ("ckpt/b/c", 5),
+    }  # fmt: skip
+    assert collect(sweep, RUNS) == 15
+    assert not (place / "ckpt").exists()
+    assert collect(sweep, RUNS) == 0
+
+
 def test_what_went_is_collected_and_not_damaged(sweep):
     collect(sweep)
     found = verify_sweep(sweep, read_data=True)

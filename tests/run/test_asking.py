@@ -265,6 +265,9 @@ def test_axes_are_active_only_where_they_are_declared_to_be(sweeps, tmp_path):
         (["sweep.design=nsga2"], "nsga2 is for several objectives"),
         (["sweep.trials=null"], "design tpe needs the number of points to ask for"),
         (["sweep.hours=0"], "expected a number of hours above 0"),
+        (["sweep.disk_budget=20 apples"], "such as 20GB or 500MiB, got '20 apples', or null"),
+        (["sweep.disk_budget=0"], "expected an amount of bytes above 0"),
+        (["sweep.disk_budget=true"], "such as 20GB or 500MiB, got True"),
         (
             ["sweep.points=[{optimizer.lr: 0.1, model.width: 9, model.activation: gelu}]"],
             r"model\.activation: 'gelu' lies outside of 'model\.activation=choice\(relu,tanh\)'",

@@ -17,9 +17,13 @@ def end_run(folder, number, size_bytes):
     (log.parent / "last.ckpt").write_bytes(b"\0" * size_bytes)
 
 
+def told(watch):
+    return dict(watch.warnings())
+
+
 def test_nothing_is_said_while_no_run_has_ended(tmp_path):
     (tmp_path / "runs" / "0000-aaaaaaaa" / "log").mkdir(parents=True)
-    assert DiskWatch(tmp_path, 4, free=lambda _: 0).warning() is None
+    assert told(DiskWatch(tmp_path, 4, budget=1, free=lambda _: 0)) == {}
 
 
 def test_the_runs_left_are_taken_to_be_as_large_as_those_before(tmp_path):
@@ -27,42 +31,61 @@ def test_the_runs_left_are_taken_to_be_as_large_as_those_before(tmp_path):
     watch = DiskWatch(tmp_path, 10, free=lambda _: room[0])
     end_run(tmp_path, 0, 2 * MIB)
     end_run(tmp_path, 1, 4 * MIB)
-    assert watch.warning() is None
+    assert told(watch) == {}
     room[0] = 23 * MIB
-    told = watch.warning()
-    assert told is not None
-    assert "8 runs will take about 24 MiB more, and 23 MiB are free" in told
-    assert f"provrunner gc {tmp_path}" in told
+    assert told(watch).keys() == {"disk"}
+    warning = told(watch)["disk"]
+    assert "8 runs will take about 24 MiB more, and 23 MiB are free" in warning
+    assert f"provrunner gc {tmp_path}" in warning
     for number in range(2, 10):
         end_run(tmp_path, number, 0)
     room[0] = 0
-    assert watch.warning() is None
+    assert told(watch) == {}
 
 
-def test_it_is_said_once_while_the_sweep_runs(tmp_path, capsys, monkeypatch):
+def test_a_budget_is_warned_of_when_it_will_not_do_for_the_runs_left(tmp_path):
+    end_run(tmp_path, 0, 2 * MIB)
+    end_run(tmp_path, 1, 4 * MIB)
+    assert told(DiskWatch(tmp_path, 10, budget=31 * MIB)) == {}
+    warning = told(DiskWatch(tmp_path, 10, budget=29 * MIB))["budget"]
+    assert f"2 runs of {tmp_path} take 6 MiB, 8 runs will take about 24 MiB more, and " in warning
+    assert "sweep.disk_budget is 29 MiB; provrunner gc " in warning
+
+
+def test_a_budget_is_warned_of_when_nine_tenths_of_it_are_taken(tmp_path):
+    end_run(tmp_path, 0, 9 * MIB)
+    assert told(DiskWatch(tmp_path, 1, budget=11 * MIB)) == {}
+    assert told(DiskWatch(tmp_path, 1, budget=10 * MIB - 1)).keys() == {"budget"}
+
+
+def test_each_matter_is_told_once_while_the_sweep_runs(tmp_path, capsys, monkeypatch):
     end_run(tmp_path, 0, MIB)
     calls = []
 
-    def warning(self):
+    def warnings(self):
         calls.append(1)
-        return None if len(calls) < 3 else "it will be full"
+        yield "disk", f"it will be full, said at look {len(calls)}"
+        if len(calls) > 2:
+            yield "budget", "it is spent"
 
-    monkeypatch.setattr(DiskWatch, "warning", warning)
-    with watching_disk(tmp_path, 3, pause_s=0.001):
-        while len(calls) < 3:
+    monkeypatch.setattr(DiskWatch, "warnings", warnings)
+    with watching_disk(DiskWatch(tmp_path, 3), pause_s=0.001):
+        while len(calls) < 4:
             pass
-    assert capsys.readouterr().err == "warning: it will be full\n"
+    assert capsys.readouterr().err == (
+        "warning: it will be full, said at look 1\nwarning: it is spent\n"
+    )
 
 
 @pytest.mark.parametrize("fault", [OSError(28, "no space"), FileNotFoundError()])
 def test_what_goes_wrong_with_it_stops_no_sweep(tmp_path, fault, monkeypatch):
     calls = []
 
-    def warning(self):
+    def warnings(self):
         calls.append(1)
         raise fault
 
-    monkeypatch.setattr(DiskWatch, "warning", warning)
-    with watching_disk(tmp_path, 3, pause_s=0.001):
+    monkeypatch.setattr(DiskWatch, "warnings", warnings)
+    with watching_disk(DiskWatch(tmp_path, 3), pause_s=0.001):
         while len(calls) < 2:
             pass
