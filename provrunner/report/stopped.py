@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from provrunner.plan import Plan
+from provrunner.schema import RunStatus
 from provrunner.sensitivity import Summary
 
 __all__ = ["flag_stopped"]
@@ -17,7 +18,11 @@ def flag_stopped(summary: Summary, plan: Plan) -> Summary:
     """
     if plan.stopped is None:
         return summary
-    left = plan.runs_promised - len(plan.points)
-    detail = f"{plan.stopped}; {left} runs were not asked for" if left else plan.stopped
+    counts = {
+        "begun": summary.document["statuses"].get(RunStatus.PLANNED, 0),
+        "asked for": plan.runs_promised - len(plan.points),
+    }
+    left = [f"{count} runs were not {word}" for word, count in counts.items() if count]
+    detail = "; ".join([plan.stopped, *left])
     flag = {"flag": "stopped", "detail": detail}
     return Summary({**summary.document, "flags": [flag, *summary.document["flags"]]})

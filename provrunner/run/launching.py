@@ -32,18 +32,25 @@ class Outcome:
         folder: the sweep folder.
         statuses: runs by status; `planned` are those that never started.
         stopped: the exit code of the signal that ended it, None where it ended by itself.
+        held_up: why no further run was started, such as a budget that is spent; None where none
+            was left, or something else ended it.
     """
 
     folder: Path
     statuses: Mapping[RunStatus, int]
     stopped: int | None = None
+    held_up: str | None = None
 
     @property
     def exit_code(self) -> int:
-        """0 when every run ended as planned, 128 + signal when stopped, else 1."""
+        """0 when every run ended as planned, 128 + signal when stopped, else 1.
+
+        A run that was never started is as planned where a budget that was set was spent.
+        """
         if self.stopped is not None:
             return self.stopped
-        return 0 if _AS_PLANNED.issuperset(self.statuses) else 1
+        never_started = {RunStatus.PLANNED} if self.held_up is not None else set()
+        return 0 if (_AS_PLANNED | never_started).issuperset(self.statuses) else 1
 
 
 def launch_plan(

@@ -132,7 +132,8 @@ def carry_out(  # noqa: PLR0913  called with its words by name
             rounds.run_all(sorted(due), width, search)
         except Stopped as stop:
             rounds.stopped = stop.exit_code
-    return Outcome(folder, count_statuses(folder, rounds.plan.points), rounds.stopped)
+    statuses = count_statuses(folder, rounds.plan.points)
+    return Outcome(folder, statuses, rounds.stopped, rounds.plan.stopped)
 
 
 def _telling(taken_over: Sequence[Owner]) -> list[str]:

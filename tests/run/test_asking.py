@@ -71,7 +71,9 @@ class Sweeps:
         folder.mkdir()
         write_plan(folder, plan)
         due = range(len(plan.points))
-        rounds.carry_out(None, None, config, plan, arguments=words, due=due, folder=folder)
+        self.outcome = rounds.carry_out(
+            None, None, config, plan, arguments=words, due=due, folder=folder
+        )
         return read_plan(folder)
 
     def resume(self, folder, words=WORDS):
@@ -208,8 +210,28 @@ def test_no_round_is_started_that_would_end_after_the_hours(sweeps, tmp_path, mo
     assert len(plan.points) == 3
     assert plan.stopped.startswith("sweep.hours: 1800 s of 1800 s are spent")
     monkeypatch.setattr(rounds, "Clock", rounds_clock)
+    assert (sweeps.outcome.exit_code, sweeps.outcome.held_up) == (0, plan.stopped)
     plan = sweeps.resume(tmp_path / "s")
     assert (len(plan.points), plan.stopped) == (14, None)
+
+
+@pytest.mark.parametrize("function", [bowl, lambda values, seed: (RunStatus.FAILED, 1.0)])
+def test_a_grid_whose_hours_are_spent_says_what_is_left_and_fails_only_with_a_run(
+    sweeps, tmp_path, monkeypatch, function
+):
+    times = iter(range(0, 10_000, 600))
+    monkeypatch.setattr(rounds, "Clock", lambda limit: rounds_clock(limit, now=lambda: next(times)))
+    sweeps.function = function
+    grid = [
+        *("sweep.name=grid", "optimizer.lr=0.001,0.01,0.1,1", "model.width=8,16"),
+        *("sweep.hours=0.5", "hydra.launcher.n_jobs=1"),
+    ]
+    plan = sweeps.start(tmp_path / "s", grid)
+    assert len(sweeps.launched) == 3
+    assert sweeps.outcome.statuses[RunStatus.PLANNED] == 5
+    assert sweeps.outcome.exit_code == (0 if function is bowl else 1)
+    flags = provrunner.open_sweep(tmp_path / "s").sensitivity().document["flags"]
+    assert flags[0] == {"flag": "stopped", "detail": f"{plan.stopped}; 5 runs were not begun"}
 
 
 def test_a_trial_whose_runs_have_yet_to_start_is_told_when_they_have_ended(
