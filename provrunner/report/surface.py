@@ -56,48 +56,67 @@ def surface(
         return None
     rows = _bands(known, x, y, summary["sweep"]["direction"])
     x, y = _within(x), _within(y)
-    order = list(dict.fromkeys(row["band"] for row in sorted(rows, key=lambda row: row["rank"])))
-    colours = {row["band"]: row["colour"] for row in rows}
-    shades = alt.Scale(domain=order, range=[colours[band] for band in order])
-    metric = visible(summary["sweep"]["metric"])
-    field = (
-        chart_of(rows)
-        .mark_rect(strokeWidth=0.6)  # no hair of paper between neighbours
+    seen = _seen(x, y, runs, values)
+    names = short_names(item["name"] for item in summary["parameters"])
+    pair = f"{visible(names.get(a, a))} × {visible(names.get(b, b))}"
+    shown = min(len(seen), _DOTS)
+    line = (
+        f"{size_text(summary)}. The surface predicts {number(r2, 2)} of the variance of unseen "
+        "runs; others are averaged. Pale: uncertain; dots: "
+        f"{'runs' if shown == len(seen) else f'{shown} of {len(seen)} runs'}."
+    )
+    return alt.layer(
+        _field(rows, x, y, visible(summary["sweep"]["metric"])),
+        _dots(thinned(seen, _DOTS), x, y),
+    ).properties(
+        width=NARROW,
+        height=NARROW * 3 // 4,
+        title=title(f"Fitted: {pair}", [line], width=NARROW),
+    )
+
+
+def _field(rows: Sequence[Mapping[str, Any]], x: Axis, y: Axis, metric: str) -> alt.Chart:
+    """Draw the bands, with a legend from the best to the worst."""
+    ranked = sorted(rows, key=lambda row: (row["rank"], row["opacity"]))
+    colours = {row["band"]: row["colour"] for row in ranked}
+    shades = alt.Scale(domain=list(colours), range=list(colours.values()))
+    legend = alt.Legend(orient="bottom", columns=4, symbolType="square", symbolOpacity=1)
+    # the rim hides hairs of paper between neighbours, which the legend alone tells of
+    field: alt.Chart = (
+        chart_of(ranked)
+        .mark_rect(strokeWidth=0.6, aria=False)
         .encode(
             x=x.x(),
             x2=alt.X2("x2:Q"),
             y=y.y(),
             y2=alt.Y2("y2:Q"),
-            color=alt.Color("band:N", scale=shades, sort=order, title=f"mean {metric}").legend(
-                orient="bottom", columns=4, symbolType="square", symbolOpacity=1
+            color=alt.Color(
+                "band:N", scale=shades, sort=list(colours), title=f"mean {metric}", legend=legend
             ),
             stroke=alt.Stroke("band:N", scale=shades, legend=None),
             opacity=alt.Opacity("opacity:Q", scale=None),
         )
     )
-    seen = [
-        {"x": x.place(given[a]), "y": y.place(given[b]), "tip": f"run {run}: {number(value)}"}
-        for run, value in zip(runs["run"].to_pylist(), runs["objective"].to_pylist(), strict=True)
-        if value is not None and math.isfinite(value)
-        for given in [values.get(run, {})]
-        if x.place(given.get(a)) is not None and y.place(given.get(b)) is not None
-    ]
-    dots = chart_of(thinned(seen, _DOTS)).mark_point(
+    return field
+
+
+def _dots(seen: Sequence[Mapping[str, Any]], x: Axis, y: Axis) -> alt.Chart:
+    dots = chart_of(seen).mark_point(
         filled=True, size=22, opacity=1, color="#fff", stroke="#111", strokeWidth=1
     )
-    marks = dots.encode(x=x.x(), y=y.y(), description=alt.Description("tip:N"))
-    names = short_names(item["name"] for item in summary["parameters"])
-    lines = [
-        f"{size_text(summary)}. The surface predicts {number(r2, 2)} of the variance of unseen "
-        "runs; others are averaged. Pale: uncertain; dots: runs."
-    ]
-    return alt.layer(field, marks).properties(
-        width=NARROW,
-        height=NARROW * 3 // 4,
-        title=title(
-            f"Fitted: {visible(names.get(a, a))} × {visible(names.get(b, b))}", lines, width=NARROW
-        ),
-    )
+    marks: alt.Chart = dots.encode(x=x.x(), y=y.y(), description=alt.Description("tip:N"))
+    return marks
+
+
+def _seen(x: Axis, y: Axis, runs: pa.Table, values: Values) -> list[dict[str, Any]]:
+    """Give the runs with an objective: rows with their place and tip."""
+    rows = []
+    for run, value in zip(runs["run"].to_pylist(), runs["objective"].to_pylist(), strict=True):
+        given = values.get(run, {})
+        place = x.place(given.get(x.name)), y.place(given.get(y.name))
+        if value is not None and math.isfinite(value) and None not in place:
+            rows.append({"x": place[0], "y": place[1], "tip": f"run {run}: {number(value)}"})
+    return rows
 
 
 def _bands(
