@@ -21,6 +21,7 @@ __all__ = [
     "Drawing",
     "Values",
     "chart_of",
+    "listed",
     "render_png",
     "render_svg",
     "run_dots",
@@ -41,12 +42,14 @@ Drawing = alt.LayerChart | alt.FacetChart
 """What the chart functions give."""
 
 _BESIDE = 50
+_LISTED = 3
 _LETTER, _SMALL_LETTER = 7.3, 6.0
 
 
 def chart_of(rows: Sequence[Mapping[str, Any]]) -> alt.Chart:
     """Begin a chart on rows of plain values."""
-    return alt.Chart(alt.InlineData(values=[dict(row) for row in rows]))
+    # Altair copies a chart at every step, with a list of rows but not a tuple of them
+    return alt.Chart(alt.InlineData(values=tuple(dict(row) for row in rows)))
 
 
 def run_dots(rows: Sequence[Mapping[str, Any]]) -> alt.Chart:
@@ -54,6 +57,17 @@ def run_dots(rows: Sequence[Mapping[str, Any]]) -> alt.Chart:
     dots = chart_of(rows).mark_point(filled=True, size=36, opacity=0.45, color=BLUE)
     tipped: alt.Chart = dots.encode(description=alt.Description("tip:N"))
     return tipped
+
+
+def listed(runs: Sequence[int]) -> str:
+    """Name runs by their numbers, the first three of many.
+
+    Example:
+        >>> listed([4]), listed([4, 5, 7, 8, 9])
+        ('4', '4, 5, 7 and 2 more')
+    """
+    left = len(runs) - _LISTED
+    return ", ".join(map(str, runs[:_LISTED])) + (f" and {left} more" if left > 0 else "")
 
 
 def thinned(rows: Sequence[Row], most: int) -> list[Row]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -18,6 +17,7 @@ from provrunner.report.frame import (
     Drawing,
     Values,
     chart_of,
+    listed,
     size_text,
     thinned,
     title,
@@ -31,6 +31,7 @@ __all__ = ["design_map", "failure_rate", "quality_cost"]
 _UNDONE = frozenset({"planned", "running"})
 _MOST_DOTS = 400
 _TURNED = 5
+_TOLD_VALUES = 4
 
 
 def design_map(
@@ -192,22 +193,30 @@ def _map_rows(
     x: Axis, y: Axis, runs: pa.Table, values: Values
 ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """Give a row for each pair of values with runs, and one for each with runs that failed."""
-    done: Counter[tuple[Any, Any]] = Counter()
-    failed: Counter[tuple[Any, Any]] = Counter()
+    done: dict[tuple[Any, Any], list[int]] = {}
+    failed: dict[tuple[Any, Any], list[int]] = {}
     for run, status in zip(runs["run"].to_pylist(), runs["status"].to_pylist(), strict=True):
         given = values.get(run, {})
         place = x.place(given.get(x.name)), y.place(given.get(y.name))
         if None not in place and status not in _UNDONE:
-            (done if status == "finished" else failed)[place] += 1
+            (done if status == "finished" else failed).setdefault(place, []).append(run)
     return _counted(done, "finished here"), _counted(failed, "did not finish here")
 
 
-def _counted(places: Mapping[tuple[Any, Any], int], word: str) -> list[dict[str, Any]]:
+def _counted(places: Mapping[tuple[Any, Any], Sequence[int]], word: str) -> list[dict[str, Any]]:
     """Give rows of places and how many runs are there, the fullest first."""
-    ordered = sorted(places.items(), key=lambda item: (-item[1], str(item[0])))
+    ordered = sorted(places.items(), key=lambda item: (-len(item[1]), str(item[0])))
     return [
-        {"x": a, "y": b, "n": n, "text": str(n), "tip": f"{count(n, 'run')} {word}"}
-        for (a, b), n in ordered
+        {
+            "x": a,
+            "y": b,
+            "n": len(runs),
+            "text": str(len(runs)),
+            "tip": f"run {runs[0]} {word}"
+            if len(runs) == 1
+            else f"{len(runs)} runs {word}: {listed(runs)}",
+        }
+        for (a, b), runs in ordered
     ]
 
 
@@ -278,8 +287,8 @@ def _cost_row(
         seconds, value = _mean([times.get(run) for run in trial["runs"]]), trial["mean"]
     if seconds is None or value is None:
         return None
-    name = values_text(trial["values"]) or visible(trial["trial_id"])
-    tip = f"{name}: {number(value)} in {duration(seconds)}, {count(trial['n'], 'run')}"
+    given = f"{values_text(trial['values'])}: " if len(trial["values"]) <= _TOLD_VALUES else ""
+    tip = f"{given}{number(value)} in {duration(seconds)}, run {listed(trial['runs'])}"
     return {"seconds": seconds, "value": value, "front": on_front is not None, "tip": tip}
 
 

@@ -152,8 +152,8 @@ def test_the_front_of_quality_and_cost_is_the_analysis_own(analysed, lossy_runs)
 def test_the_design_shows_counts_failures_and_where_to_run_next(analysed, lossy_runs, values):
     chart = design_map(analysed, [LR, WIDTH], lossy_runs, values)
     svg = render_svg(chart)
-    assert svg.count('aria-label="3 runs finished here"') == 8
-    assert svg.count('aria-label="3 runs did not finish here"') == 2
+    assert svg.count('aria-label="3 runs finished here: ') == 8
+    assert svg.count('aria-label="3 runs did not finish here: ') == 2
     named = [f'aria-label="{i}: ' for i, _ in enumerate(analysed["next_points"]["points"], 1)]
     assert all(name in svg for name in named)
     assert GREEN in svg
