@@ -12,6 +12,7 @@ import pyarrow as pa
 from altair.utils.schemapi import debug_mode
 
 from provrunner.plan import Plan
+from provrunner.report.compact_svg import compact_svg
 from provrunner.report.curves import learning_curves
 from provrunner.report.escape import visible
 from provrunner.report.frame import PHONE, WIDE, Drawing, Values, render_svg
@@ -183,7 +184,7 @@ def _drawn(picture: Picture, width: int, ending: str) -> Markup:
         chart = picture.draw(width)
         if chart is None:
             return Markup("")
-        svg = render_svg(chart)
+        svg = compact_svg(render_svg(chart))
     return Markup(inline_svg(svg, prefix=f"{picture.key}{ending}-", label=picture.label))
 
 

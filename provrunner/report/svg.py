@@ -27,7 +27,7 @@ _ATTRIBUTES = frozenset(
 )
 _REFERENCE = re.compile(r"url\(\s*['\"]?#([^'\")\s]+)['\"]?\s*\)")
 _DOCTYPE = re.compile(r"<!DOCTYPE[^>\[]*>", re.IGNORECASE)
-_SHAPES = frozenset({"path", "rect", "circle", "line", "text"})
+_SHAPES = frozenset({"path", "rect", "circle", "line", "text", "use"})
 
 
 def inline_svg(picture: bytes | str, *, prefix: str, label: str) -> str:

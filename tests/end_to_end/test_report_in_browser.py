@@ -5,13 +5,18 @@ import re
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from benchmarks.browser import Browser, find_chromium
 from provrunner.graph import BASE_IRI, Graph, build_view
 from provrunner.graph.statements import Statements
+from provrunner.report.compact_svg import compact_svg
+from provrunner.report.figures import list_pictures
+from provrunner.report.frame import WIDE, render_svg
 from provrunner.report.html import build_page
 from provrunner.report.results import build_study, objective_by_epoch, trials_table
+from provrunner.report.svg import inline_svg
 from provrunner.sensitivity import build_summary
 
 pytestmark = pytest.mark.skipif(find_chromium() is None, reason="no Chromium is on PATH")
@@ -107,6 +112,32 @@ def test_every_chart_is_drawn(opened):
         "cost", "lines", "failure0", "failure1", "design", "precision",
     }  # fmt: skip
     assert {name for name, is_drawn in seen if is_drawn} == expected
+
+
+def test_a_chart_in_fewer_bytes_looks_the_same(browser, tmp_path):
+    data = report_data()
+    plan = data.sweep_plan()
+    runs, epochs = data.runs_table(data.sweep_points()), data.epochs_table(data.sweep_points())
+    summary = build_summary(trials_table(plan, runs), build_study(plan)).to_dict()
+    pictures = list_pictures(summary, plan, runs, epochs)
+    whole = [render_svg(chart) for one in pictures if (chart := one.draw(WIDE)) is not None]
+    compact = [compact_svg(svg) for svg in whole]
+    seen = []
+    for charts in (whole, compact):
+        drawn = (inline_svg(svg, prefix=f"p{i}-", label="x") for i, svg in enumerate(charts))
+        path = tmp_path / "charts.html"
+        path.write_text(f'<!DOCTYPE html><meta charset="utf-8">{"".join(drawn)}', encoding="utf-8")
+        browser.look(LARGE, 900)
+        browser.open(path)
+        height = browser.run("document.documentElement.scrollHeight")
+        clip = {"x": 0, "y": 0, "width": LARGE, "height": height}
+        seen.append(browser.read_pixels(browser.shoot(tmp_path / "charts.png", clip)).astype(int))
+    # a tenth of a pixel makes another grey of an edge; eight pixels square hardly change
+    squares = [
+        one[: len(one) // 8 * 8].reshape(-1, 8, LARGE // 8, 8, 3).mean(axis=(1, 3)) for one in seen
+    ]
+    assert np.abs(squares[0] - squares[1]).max() < 20  # a dot that is missing makes 40
+    assert sum(map(len, compact)) < 0.6 * sum(map(len, whole))
 
 
 def test_escaping_holds_even_without_the_policy(browser, page, tmp_path):
@@ -239,8 +270,10 @@ def test_marks_of_charts_stand_out_from_the_paper(opened, scheme):
           return x <= 0.04045 ? x / 12.92 : ((x + 0.055) / 1.055) ** 2.4; });
         return 0.2126 * r + 0.7152 * g + 0.0722 * b; };
       const paper = light(getComputedStyle(document.querySelector("section")).backgroundColor);
-      return [...document.querySelectorAll(".chart .large [fill='#0072B2'], "
-          + ".chart .large [fill='#D55E00'], .chart .large [fill='#009E73']")].map((one) => {
+      const strong = ["#0072B2", "#D55E00", "#009E73"];
+      const marks = [...document.querySelectorAll(".chart .large :is(path, use)")].filter(
+        (one) => strong.includes(one.closest("[fill]")?.getAttribute("fill")));
+      return marks.map((one) => {
         const pair = [light(getComputedStyle(one).fill), paper].sort((a, b) => b - a);
         return (pair[0] + 0.05) / (pair[1] + 0.05); }); })()"""
     found = opened.run(fills)
