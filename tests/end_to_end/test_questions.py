@@ -14,7 +14,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from support.processes import command, only_sweep, run, wait_for
+from support.processes import Program, is_there, only_sweep, run, wait_for
 
 from provrunner.log import read_log
 from provrunner.report import ask, open_sweep
@@ -72,7 +72,7 @@ def pid_of(folder: Path, number: int) -> int:
     return int(json.loads(data)["pid"])
 
 
-def has_come_far(cwd: Path, sweep: subprocess.Popen[bytes]) -> Callable[[], bool]:
+def has_come_far(cwd: Path, sweep: Program) -> Callable[[], bool]:
     """Give what says whether one run has ended and the other has six epochs behind it."""
 
     def check() -> bool:
@@ -92,23 +92,17 @@ def has_come_far(cwd: Path, sweep: subprocess.Popen[bytes]) -> Callable[[], bool
 def moments(tmp_path_factory) -> dict[str, Asked]:
     """Hold the long run still while it is asked, kill sweep and run, and ask again."""
     cwd = tmp_path_factory.mktemp("asked")
-    words = command(*WORDS, "trainer.max_epochs=3,5000")
-    with subprocess.Popen(words, cwd=cwd, stdout=subprocess.DEVNULL) as sweep:
-        try:
-            wait_for(has_come_far(cwd, sweep), 240.0)
-            trainer = pid_of(only_sweep(cwd), LONG)
-            os.kill(trainer, signal.SIGSTOP)
-            live = look(cwd, "running", "--once")
-        finally:
-            sweep.kill()
-        os.kill(trainer, signal.SIGKILL)
+    sweep = Program([*WORDS, "trainer.max_epochs=3,5000"], cwd)
+    try:
+        wait_for(has_come_far(cwd, sweep), 240.0)
+        trainer = pid_of(only_sweep(cwd), LONG)
+        os.kill(trainer, signal.SIGSTOP)
+        live = look(cwd, "running", "--once")
+    finally:
+        sweep.kill()
+    os.kill(trainer, signal.SIGKILL)
     wait_for(lambda: not is_there(trainer))
     return {"live": live, "killed": look(cwd, "lost")}
-
-
-def is_there(pid: int) -> bool:
-    stat = Path(f"/proc/{pid}/stat")
-    return stat.exists() and stat.read_text().rpartition(")")[2].split()[0] != "Z"
 
 
 @pytest.fixture(params=["live", "killed"])

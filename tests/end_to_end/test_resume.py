@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import signal
-import subprocess
 
 import pytest
-from support.processes import command, run
+from support.processes import Program, run
 
 import provrunner
 
@@ -52,14 +50,7 @@ def undisturbed(tmp_path_factory):
 
 def killed(words, cwd):
     """Start a sweep in a process group of its own; return its process id once all was killed."""
-    process = subprocess.Popen(
-        command(*words),
-        cwd=cwd,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-        env=os.environ,
-    )
+    process = Program(words, cwd, leads_group=True)
     assert process.wait(timeout=240) == -signal.SIGKILL
     return process.pid
 

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
-import subprocess
 
 import pytest
-from support.processes import command, run
+from support.processes import Program, run
 
 import provrunner
 from provrunner.log import read_plan
@@ -42,15 +40,7 @@ WORDS = [
 def resumed(tmp_path_factory):
     cwd = tmp_path_factory.mktemp("search")
     (cwd / "killer.py").write_text(KILLER)
-    process = subprocess.Popen(
-        command(*WORDS),
-        cwd=cwd,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-        env=os.environ,
-    )
-    assert process.wait(timeout=240) == -signal.SIGKILL
+    assert Program(WORDS, cwd, leads_group=True).wait(timeout=240) == -signal.SIGKILL
     ended = run(["resume", "sweep"], cwd)
     assert ended.returncode == 0, ended.stderr
     return cwd / "sweep"

@@ -13,15 +13,15 @@ from multiprocessing.context import ForkServerContext, ForkServerProcess
 from pathlib import Path
 from typing import Any
 
-__all__ = ["WARM", "Witness", "line", "loader", "only_run", "start", "trainer", "witnessed"]
+from support import warm
 
-WARM = ["provrunner.run.warm", "provrunner.run.standalone"]
+__all__ = ["Witness", "line", "loader", "only_run", "start", "trainer", "witnessed"]
 
 
 def start(target: Callable[..., None], *args: Any) -> ForkServerProcess:
     """Call a function of an importable module in a process of its own, in its own folder."""
     context = ForkServerContext()
-    context.set_forkserver_preload(WARM)
+    context.set_forkserver_preload(warm.PRELOAD)
     process = context.Process(target=_run, args=(target, *args))
     process.start()
     return process
