@@ -351,6 +351,8 @@ def _has_ended(folder: Path, draft: Plan, *, failed: bool) -> bool:
     draft = keep_asked(plan, draft)
     if plan_differences(plan, draft) or extend_plan(plan, draft, ()) is not plan:
         return False
+    if plan.config_sha256 != draft.config_sha256:
+        return False
     if plan.stopped is not None or (plan.sampler and len(plan.asked) < plan.sampler.trials):
         return False
     over = _ENDED - {RunStatus.FAILED} if failed else _ENDED
