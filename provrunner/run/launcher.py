@@ -13,6 +13,7 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
 
 from provrunner.log import read_plan, run_folder, run_status, seal_run
+from provrunner.log.folder import log_folder
 from provrunner.log.liveness import STALE_S
 from provrunner.plan import Plan, Point
 from provrunner.run.engines import Ended, Engine, Job, Share
@@ -157,11 +158,14 @@ class _Launch:
             self._waiting.clear()
 
     def _stop(self, stop: Stopped) -> None:
-        """End what is under way, and seal what could not seal itself."""
+        """End what is under way, and seal what could not seal itself.
+
+        A job that still waited in a queue has no log: its run is planned, as it was before.
+        """
         self._engine.stop(_GRACE_S)
         for job in self._under_way.values():
-            job.folder.mkdir(parents=True, exist_ok=True)
-            seal_run(job.folder, RunStatus.INTERRUPTED, str(stop))
+            if log_folder(job.folder).is_dir():
+                seal_run(job.folder, RunStatus.INTERRUPTED, str(stop))
 
 
 def _job(share: Share, index: int, overrides: Sequence[str]) -> Job:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import signal
 from types import SimpleNamespace
 
 import pytest
 from support.past import write_run
 
-from provrunner.log import run_folder, seal_run
+from provrunner.log import ArrowSink, run_folder, seal_run
 from provrunner.plan import Objective, Plan, Point
 from provrunner.run.engines import Share
 from provrunner.run.launcher import _ended_before, launch
+from provrunner.run.launching import standing
+from provrunner.run.signals import Stopped
 from provrunner.schema import RunStatus
 
 POINTS = tuple(Point(n, f"{n:04d}-0000000{n}", f"t{n}", 0, 0, {"lr": n}) for n in range(4))
@@ -22,14 +25,15 @@ class Breaking:
 
     n_jobs = 2
 
-    def __init__(self):
+    def __init__(self, error=None):
         self.calls = []
+        self._error = error or RuntimeError("the scheduler is gone")
 
     def start(self, jobs):
         self.calls.append(f"start {len(jobs)}")
 
     def wait(self, _timeout_s):
-        raise RuntimeError("the scheduler is gone")
+        raise self._error
 
     def stop(self, _grace_s):
         self.calls.append("stop")
@@ -45,6 +49,17 @@ def test_nothing_goes_on_without_a_sweep_that_an_error_ended(tmp_path):
     with pytest.raises(RuntimeError, match="the scheduler is gone"):
         launch(engine, share, [["run.number=0"], ["run.number=1"]], 0)
     assert engine.calls == ["start 2", "stop", "close"]
+
+
+def test_a_stop_leaves_no_log_of_a_job_that_still_waited_in_a_queue(tmp_path):
+    share = Share(None, None, SimpleNamespace(on_error="continue"), tmp_path, PLAN)
+    begun = ArrowSink(run_folder(tmp_path, POINTS[0].run_id), sweep_id="s", run_id="0")
+    begun.open(0)
+    with pytest.raises(Stopped):
+        launch(Breaking(Stopped(signal.SIGTERM)), share, [["run.number=0"], ["run.number=1"]], 0)
+    begun.close(RunStatus.INTERRUPTED)
+    statuses = [standing(run_folder(tmp_path, point.run_id)) for point in POINTS[:2]]
+    assert statuses == [RunStatus.INTERRUPTED, RunStatus.PLANNED]
 
 
 def test_runs_that_another_round_will_start_have_not_ended(tmp_path):
