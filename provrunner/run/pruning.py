@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-__all__ = ["Decision", "judge"]
+__all__ = ["Decision", "as_recorded", "judge"]
 
 _Own = Callable[[int], float | None]
 _Others = Callable[[int], list[float]]
@@ -18,7 +18,7 @@ class Decision:
     """That a run is stopped, and why.
 
     Attributes:
-        cause: `median`, `asha`, `patience` or `divergence`.
+        cause: `median`, `asha`, `patience`, `recorded` or `divergence`.
         reason: in one line.
         numbers: what it rests on; objectives are turned so that lower is better.
     """
@@ -34,7 +34,7 @@ def judge(
     """Return the decision to stop a run; None lets it go on.
 
     Args:
-        rule: as `sweep.prune` declares it, with all settings.
+        rule: as `sweep.prune` declares it, with all settings; of a repetition, `as_recorded`'s.
         before: epochs after which it was judged last.
         epochs: that it has trained.
         own: gives what it had reached after so many epochs, lower being better.
@@ -109,8 +109,29 @@ def _patience(
     return Decision("patience", text, {"epochs": epochs, "value": now})
 
 
+def as_recorded(cause: str, epochs: int) -> Mapping[str, Any]:
+    """Return the rule by which a run that repeats a stopped one ends where that did.
+
+    Args:
+        cause: the rule that stopped it; the other runs that it was judged by are not here.
+        epochs: that it had trained by then.
+    """
+    return {"rule": "recorded", "cause": cause, "epochs": epochs}
+
+
+def _recorded(
+    rule: Mapping[str, Any], _before: int, epochs: int, _own: _Own, _others: _Others
+) -> Decision | None:
+    """Stop a run after as many epochs as the one that it repeats."""
+    if epochs < rule["epochs"]:
+        return None
+    text = f"recorded: {rule['cause']} stopped the run that this one repeats after {epochs} epochs"
+    return Decision("recorded", text, {"epochs": epochs})
+
+
 _RULES: Mapping[str, Callable[..., Decision | None]] = {
     "median": _median,
     "asha": _asha,
     "patience": _patience,
+    "recorded": _recorded,
 }

@@ -16,12 +16,14 @@ from yaml import YAMLError  # type: ignore[import-untyped]
 from provrunner.compose import walk_leaves
 from provrunner.errors import LogError
 from provrunner.ids import canonical_json, digest
-from provrunner.log import read_log, read_plan, run_folder, unplanned_runs
+from provrunner.log import read_log, read_plan, run_folder, run_status, unplanned_runs
 from provrunner.plan import Origin, Plan, Point
+from provrunner.schema import RunStatus
 
-__all__ = ["RunRecord", "first_record", "masked_keys", "read_record"]
+__all__ = ["RunRecord", "first_record", "masked_keys", "read_record", "stopping_rule"]
 
 _MASK = "***"
+_STOP = "trainer.should_stop"
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +106,21 @@ def read_record(folder: Path, run: int | str) -> RunRecord:
         attempt=start.get("attempt") or 0,
         config_sha256=digest(canonical_json(values)) if values else None,
     )
+
+
+def stopping_rule(record: RunRecord) -> tuple[str, int] | None:
+    """Return the rule that stopped a pruned run, and after how many epochs.
+
+    None where no rule stopped it, or its log does not tell the epoch.
+    """
+    place = run_folder(record.folder, record.point.run_id)
+    if run_status(place)[0] is not RunStatus.PRUNED:
+        return None
+    rows = read_log(place, "events").table.select(["kind", "subject", "epoch", "data"]).to_pylist()
+    stops = [row for row in rows if (row["kind"], row["subject"]) == ("adaptation", _STOP)]
+    if not stops or stops[-1]["epoch"] is None:
+        return None
+    return str(json.loads(stops[-1]["data"])["cause"]), stops[-1]["epoch"] + 1
 
 
 def first_record(folder: Path) -> RunRecord | None:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import hydra
 from hydra._internal.callbacks import Callbacks
@@ -36,7 +36,8 @@ from provrunner.run.code import code_differences, module_differences
 from provrunner.run.hidden import hide_words, left_out, shown_reason
 from provrunner.run.job import read_spec
 from provrunner.run.launching import Outcome, launch_plan
-from provrunner.run.record import RunRecord, masked_keys, read_record
+from provrunner.run.pruning import as_recorded
+from provrunner.run.record import RunRecord, masked_keys, read_record, stopping_rule
 from provrunner.run.recorded import RECORDED_NAME, write_recorded
 from provrunner.run.script import recorded_script, start_script
 from provrunner.run.sweeper import make_folder
@@ -47,6 +48,9 @@ __all__ = ["CODE", "Repetition", "prepare_rerun", "rerun_task"]
 
 CODE = ("recorded", "here")
 """Whose code is run."""
+
+_LENGTHS = {"trainer.max_epochs", "trainer.max_steps", "trainer.max_time"}
+"""Settings of how long a run trains."""
 
 _FIXED = ("hydra", "run", "sweep")
 """What a rerun takes from the record in any case."""
@@ -276,7 +280,18 @@ def _plan(record: RunRecord, config: DictConfig, changes: Sequence[str], now: da
         origin=record.origin,
         base_iri=record.plan.base_iri,
         granularity=record.plan.granularity,
+        pruning=_pruning(record, changes),
     )
+
+
+def _pruning(record: RunRecord, changes: Sequence[str]) -> Mapping[str, Any] | None:
+    """Return what ends a run where a rule stopped the one that it repeats.
+
+    Who gives it another number of epochs wants those.
+    """
+    found = stopping_rule(record)
+    given = {one.key_or_group for one in parse_overrides(changes)}
+    return None if found is None or given & _LENGTHS else as_recorded(*found)
 
 
 def _point(old: Point, config: DictConfig) -> Point:

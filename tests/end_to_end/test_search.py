@@ -71,3 +71,20 @@ def test_each_pruned_run_tells_what_its_end_rests_on(resumed):
         assert decided["better"] >= decided["kept"]
     flags = {flag["flag"] for flag in sweep.sensitivity().to_dict()["flags"]}
     assert "pruned_left_out" in flags
+
+
+def test_a_pruned_run_that_is_repeated_ends_where_the_rule_stopped_it(resumed):
+    curve = 'select status, epochs, epoch, "val/loss" from runs join epochs using (run)'
+    sweep = provrunner.open_sweep(resumed)
+    pruned = "select run, epochs from runs where status = 'pruned' order by run"
+    number, epochs = sweep.sql(pruned).fetchall()[0]
+    ended = run(["rerun", str(number), "sweep"], resumed.parent)
+
+    assert ended.returncode == 0, ended.stderr
+    again = provrunner.open_sweep(resumed.parent / "outputs")
+    assert again.sql(f"{curve} order by epoch").fetchall() == (
+        sweep.sql(f"{curve} where run = {number} order by epoch").fetchall()
+    )
+    assert again.sql("select status, epochs from runs").fetchall() == [("pruned", epochs)]
+    assert again.sql("select cause from adaptations").fetchall() == [("recorded",)]
+    assert dict(again.plan.pruning) == {"rule": "recorded", "cause": "asha", "epochs": epochs}

@@ -18,7 +18,7 @@ from provrunner.errors import ConfigError
 from provrunner.log import ArrowSink, read_log, run_folder
 from provrunner.log.curves import Curve, Curves
 from provrunner.plan import Objective, Plan, Point
-from provrunner.run.pruning import judge
+from provrunner.run.pruning import as_recorded, judge
 from provrunner.run.stopping import RuleStop
 from provrunner.schema import Event, RunStatus, StepMetrics
 
@@ -257,3 +257,9 @@ def test_a_rule_is_in_the_plan_with_all_its_settings():
     plan = build_plan(config, words, sweep_id="s", created="2026-01-01T00:00:00Z", command=[])
     assert plan.pruning == {"rule": "asha", "first": 1, "factor": 3}
     assert Plan.from_json(plan.to_json()) == plan
+
+
+def test_a_repetition_is_stopped_after_as_many_epochs_as_what_it_repeats():
+    rule = as_recorded("asha", 2)
+    assert stops(rule, [9.0], []) is None
+    assert stops(rule, [9.0, 8.0], []).cause == "recorded"
