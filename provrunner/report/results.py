@@ -196,7 +196,7 @@ class Sweep:
 
     def paths(self) -> dict[str, str]:
         """Return what lies where, as the summary on the terminal lists it."""
-        best = self._summary.to_dict()["best"] or {}
+        best = self._summary.document["best"] or {}
         run_id = best.get("run_id") or next((point.run_id for point in self.plan.points), None)
         paths = {"report": str(self.folder / "report.html"), "tables": str(self.folder / "tables")}
         if run_id is not None:

@@ -325,14 +325,16 @@ def _ends(prefix: str, estimate: Any, *, value: str) -> Json:
 
 def _clean(value: Any, *, is_seen: bool = False) -> Any:
     """Round floats that were computed, and turn what JSON has no number for into None."""
-    if isinstance(value, Mapping):
-        return {
-            str(key): _clean(item, is_seen=is_seen or key in _SEEN) for key, item in value.items()
-        }
-    if isinstance(value, Sequence) and not isinstance(value, str):
-        return [_clean(item, is_seen=is_seen) for item in value]
     if isinstance(value, float):
         if not math.isfinite(value):
             return None
         return value if is_seen else float(f"{value:.{_DIGITS}g}") + 0.0
-    return value if isinstance(value, int | str | None) else str(value)
+    if isinstance(value, int | str | None):
+        return value
+    if isinstance(value, Mapping):
+        return {
+            str(key): _clean(item, is_seen=is_seen or key in _SEEN) for key, item in value.items()
+        }
+    if isinstance(value, Sequence):
+        return [_clean(item, is_seen=is_seen) for item in value]
+    return str(value)
