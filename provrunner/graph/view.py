@@ -61,14 +61,16 @@ def build_view(graph: Graph) -> dict[str, object]:
     """Fold a sweep's graph for a page that opens it run by run.
 
     What is many of one kind in a run is one box, as in `draw_run`. Runs that have the same boxes
-    and arrows share a shape; texts stand once in `strings`, and other fields are positions there.
+    and arrows share a shape, and what their labels have in common; texts stand once in `strings`,
+    and other fields are positions there. Values of hyperparameters have six digits.
 
     Returns:
         JSON values. `shared` lists the boxes beside the runs: kind, type, label, count, column, and
         the labels of what is folded in it; `shared_arrows` from box to box with a relation.
-        `shapes` list a run's boxes (kind, type, column) and arrows; an end of an arrow below 0 is
-        the shared box -1 - end. `runs` list number, id, shape, and the label, count and file of
-        each box, the file -1 where there is none.
+        `shapes` list a run's boxes (kind, type, column, begin and end of the label) and arrows; an
+        end of an arrow below 0 is the shared box -1 - end. `contents` list counts and files by box,
+        the file -1 where there is none. `runs` list number, id, shape, contents, and for each box
+        what stands between begin and end of its label: a position, or a text that is nowhere else.
     """
     rows = [row for row in _rows(graph.nodes) if row["type"] not in _HIDDEN]
     boxes: dict[_Key, list[Row]] = {}
@@ -132,19 +134,46 @@ class _Folded:
         self.shared = {key: place for place, key in enumerate(self.keys.get(-1, ()))}
 
     def view(self) -> dict[str, object]:
-        shapes: dict[tuple[Any, ...], int] = {}
-        runs = []
+        shapes: dict[tuple[Any, ...], list[int]] = {}
         for run in sorted(self.keys.keys() - {-1}):
-            shape = shapes.setdefault(self._shape(run), len(shapes))
-            runs.append(self._run(run, shape))
-        shared = [self._shared(key) for key in self.shared]
+            shapes.setdefault(self._shape(run), []).append(run)
+        written: list[dict[str, object]] = []
+        rows: dict[int, tuple[int, list[str]]] = {}
+        for (boxes, arrows), runs in shapes.items():
+            labels = [[_label(found) for found in self._found(run)] for run in runs]
+            ends = [_common_ends(alike) for alike in zip(*labels, strict=True)]
+            looks = [[*box, *map(self.text, own)] for box, own in zip(boxes, ends, strict=True)]
+            for run, told in zip(runs, labels, strict=True):
+                rows[run] = len(written), list(map(_between, told, ends))
+            written.append({"boxes": looks, "arrows": arrows})
+        contents: dict[tuple[Any, ...], int] = {}
         return {
-            "shared": shared,
+            "shared": [self._shared(key) for key in self.shared],
             "shared_arrows": self._ends(-1, self.shared),
-            "shapes": [{"boxes": boxes, "arrows": arrows} for boxes, arrows in shapes],
-            "runs": runs,
+            "shapes": written,
+            "runs": self._runs(rows, contents),
+            "contents": list(contents),
             "strings": self.text.texts,
         }
+
+    def _runs(
+        self, rows: Mapping[int, tuple[int, list[str]]], contents: dict[tuple[Any, ...], int]
+    ) -> list[list[Any]]:
+        """Write the runs by number, and number what they hold."""
+        times = Counter(text for _, between in rows.values() for text in between)
+        return [
+            [
+                run,
+                self.text(self._id(run)),
+                shape,
+                contents.setdefault(self._contents(run), len(contents)),
+                [text if times[text] == 1 else self.text(text) for text in between],
+            ]
+            for run, (shape, between) in sorted(rows.items())
+        ]
+
+    def _found(self, run: int) -> list[list[Row]]:
+        return [self.boxes[run, key] for key in self.keys[run]]
 
     def _shape(self, run: int) -> tuple[Any, ...]:
         keys = self.keys[run]
@@ -170,15 +199,15 @@ class _Folded:
             )
         )
 
-    def _run(self, run: int, shape: int) -> list[Any]:
-        found = [self.boxes[run, key] for key in self.keys[run]]
-        id_ = next(
-            (_told(rows[0])["pr:runId"] for rows in found if rows[0]["type"] == "pr:Run"), ""
-        )
-        labels = [self.text(_label(rows)) for rows in found]
-        files = [_file(rows) for rows in found]
-        places = [self.text(file) if file else -1 for file in files]
-        return [run, self.text(id_), shape, labels, [len(rows) for rows in found], places]
+    def _contents(self, run: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        found = self._found(run)
+        files = (_file(rows) for rows in found)
+        places = tuple(self.text(file) if file else -1 for file in files)
+        return tuple(len(rows) for rows in found), places
+
+    def _id(self, run: int) -> str:
+        found = (rows[0] for rows in self._found(run) if rows[0]["type"] == "pr:Run")
+        return next((str(_told(row)["pr:runId"]) for row in found), "")
 
     def _shared(self, key: str) -> list[Any]:
         rows = self.boxes[-1, key]
@@ -196,12 +225,52 @@ def _told(row: Row) -> Mapping[str, Any]:
 def _label(rows: Sequence[Row]) -> str:
     """Call one node by its label; values of one metric by the best, or the last, of them."""
     if len(rows) == 1:
-        return str(rows[0]["label"])
+        label = str(rows[0]["label"])
+        return _shortened(label) if rows[0]["type"] == _SETTING else label
     if rows[0]["type"] != "pr:Metric":
         return ""
     best = next((row for row in rows if '"pr:best":true' in row["attributes"]), None)
     last = max(rows, key=lambda row: _told(row).get("pr:epoch") or 0)
     return f"{best['label']} (best)" if best else f"{last['label']} (last)"
+
+
+def _shortened(label: str) -> str:
+    """Write a hyperparameter's value with six digits, if it is a number that has more.
+
+    Example:
+        >>> _shortened("lr = 0.0011150298626945475"), _shortened("width = 64")
+        ('lr = 0.00111503', 'width = 64')
+    """
+    name, sign, value = label.rpartition(" = ")
+    try:
+        short = f"{float(value):.6g}"
+    except ValueError:
+        return label
+    return f"{name}{sign}{short}" if len(short) < len(value) else label
+
+
+def _common_ends(labels: Sequence[str]) -> tuple[str, str]:
+    """Return what some labels begin with and what they end with, without overlap.
+
+    Example:
+        >>> _common_ends(["run 1 finished", "run 12 finished"])
+        ('run 1', ' finished')
+    """
+    begin = _common_begin(labels)
+    rests = [label[len(begin) :][::-1] for label in labels]
+    return begin, _common_begin(rests)[::-1]
+
+
+def _between(label: str, ends: tuple[str, str]) -> str:
+    begin, end = ends
+    return label[len(begin) : len(label) - len(end)]
+
+
+def _common_begin(texts: Sequence[str]) -> str:
+    # what the first and the last in order share, all share
+    first, last = min(texts), max(texts)
+    pairs = enumerate(zip(first, last, strict=False))
+    return first[: next((place for place, (a, b) in pairs if a != b), len(first))]
 
 
 def _file(rows: Sequence[Row]) -> str:

@@ -3,7 +3,7 @@
   const holder = document.getElementById("graph-data");
   if (!holder) return;
   const data = JSON.parse(holder.textContent);
-  const text = (place) => data.strings[place];
+  const text = (place) => (typeof place === "string" ? place : data.strings[place]);
   const at = (id) => document.getElementById(id);
   const WIDTH = 114, HEIGHT = 34, GAP = 8, COLUMN = 134, MARGIN = 6, MOST_OPEN = 4, FOUND = 40;
   const SVG = at("graph-picture").firstElementChild.namespaceURI;
@@ -14,9 +14,11 @@
     run: null, file: "", members: members.map(text),
   }));
   const boxesOf = (run) => {
-    const [number, id, shape, labels, counts, files] = run;
-    return data.shapes[shape].boxes.map(([kind, type, column], place) => ({
-      key: `r${number}.${place}`, kind: text(kind), type: text(type), label: text(labels[place]),
+    const [number, id, shape, held, between] = run;
+    const [counts, files] = data.contents[held];
+    return data.shapes[shape].boxes.map(([kind, type, column, begin, end], place) => ({
+      key: `r${number}.${place}`, kind: text(kind), type: text(type),
+      label: text(begin) + text(between[place]) + text(end),
       count: counts[place], column, run, file: files[place] < 0 ? "" : text(files[place]), id: text(id),
       members: [],
     }));
