@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping
-from itertools import groupby
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import groupby, pairwise
 from xml.etree import ElementTree as ET
 
-__all__ = ["compact_svg"]
+__all__ = ["compact_svg", "polyline"]
 
 _SVG = "{http://www.w3.org/2000/svg}"
 _GROUP, _PATH, _TEXT, _USE = (_SVG + name for name in ("g", "path", "text", "use"))
@@ -20,8 +20,8 @@ _IDLE = {"opacity": "1", "transform": "translate(0,0)", "stroke-dasharray": "1,0
 _FRAMES = frozenset({"background", "foreground"})
 _NUMBER = r"-?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
 _PLACE = re.compile(rf"translate\(({_NUMBER}),({_NUMBER})\)(.*)")
-_POLYLINE = re.compile(rf"(?:[ML]{_NUMBER},{_NUMBER}|Z)+")
-_STEP = re.compile(rf"([ML])({_NUMBER}),({_NUMBER})|Z")
+_CORNER = re.compile(rf"({_NUMBER}),({_NUMBER})")
+_POLYLINES = re.compile(rf"(?:M{_NUMBER},{_NUMBER}(?:L{_NUMBER},{_NUMBER})*Z?)+")
 _FEWEST = 3
 """Marks that must be alike before what they share is written once."""
 
@@ -81,23 +81,27 @@ def _path(text: str) -> str:
         >>> _path("M10.04,20L10.52,19.5L30,40Z"), _path("M0.123,1h2.04A3,3,0,1,1,0,0")
         ('M10 20l.5-.5 19.5 20.5z', 'M.1,1h2A3,3,0,1,1,0,0')
     """
-    if not _POLYLINE.fullmatch(text):
+    if not _POLYLINES.fullmatch(text):
         return re.sub(_NUMBER, lambda found: _figure(float(found[0])), text)
-    written = ""
-    at = start = (0.0, 0.0)
-    for command, x, y in _STEP.findall(text):
-        if not command:
-            written, at = f"{written}z", start
-            continue
-        place = round(float(x), 1), round(float(y), 1)
-        if command == "M":
-            written, start = f"{written}M{_pair(*place)}", place
-        else:
-            step = _pair(place[0] - at[0], place[1] - at[1])
-            is_going_on = "l" in written[written.rfind("M") :] and written[-1] != "z"
-            written += f"{' ' if step[0] != '-' else ''}{step}" if is_going_on else f"l{step}"
-        at = place
-    return written
+    lines = [
+        polyline([(float(x), float(y)) for x, y in _CORNER.findall(line)])
+        + ("z" if line.endswith("Z") else "")
+        for line in text.split("M")[1:]
+    ]
+    return "".join(lines)
+
+
+def polyline(points: Sequence[tuple[float, float]]) -> str:
+    """Write a line through points as a path, in steps of a tenth of a pixel.
+
+    Example:
+        >>> polyline([(10.04, 20.0), (10.52, 19.5), (30.0, 40.0)])
+        'M10 20l.5-.5 19.5 20.5'
+    """
+    places = [(round(x, 1), round(y, 1)) for x, y in points]
+    steps = [_pair(x - a, y - b) for (a, b), (x, y) in pairwise(places)]
+    apart = "".join(step if step.startswith("-") else f" {step}" for step in steps).strip()
+    return f"M{_pair(*places[0])}{'l' if steps else ''}{apart}"
 
 
 def _pair(x: float, y: float) -> str:

@@ -8,6 +8,16 @@
   const filter = document.getElementById("filter");
   const shown = document.getElementById("shown");
   const names = heads.map((head) => head.textContent.toLowerCase());
+  /* Columns of plain numbers hold them exactly, for the eye they are rounded. */
+  heads.forEach((head, column) => {
+    if (head.dataset.plain === undefined) return;
+    for (const { cells } of rows) {
+      const text = cells[column].textContent;
+      if (text === "null") continue;
+      cells[column].dataset.v = text;
+      if (text.length > 8) cells[column].textContent = Number(Number(text).toPrecision(4));
+    }
+  });
   const number = (cell) => (cell.dataset.v === undefined ? null : Number(cell.dataset.v));
   const key = (row, column) => number(row.cells[column]) ?? row.cells[column].textContent;
   const compare = (a, b) => {
@@ -42,15 +52,18 @@
     return (row) => {
       const cell = row.cells[column];
       const [value, limit] = [number(cell), Number(wanted)];
+      // cells hold the first nine digits of a number, and may show fewer
+      const same = value === limit || value === Number(limit.toPrecision(9))
+        || cell.textContent === wanted;
       if (value === null || Number.isNaN(limit)) {
         // the reason follows the status in its cell
         const told = cell.querySelector(".status") ?? cell;
-        const same = told.textContent.trim().toLowerCase() === wanted;
-        return sign === "=" ? same : sign === "!=" ? !same : false;
+        const equal = told.textContent.trim().toLowerCase() === wanted;
+        return sign === "=" ? equal : sign === "!=" ? !equal : false;
       }
       return {
-        "<": value < limit, ">": value > limit, "<=": value <= limit, ">=": value >= limit,
-        "=": value === limit, "!=": value !== limit,
+        "<": value < limit && !same, ">": value > limit && !same, "<=": value <= limit || same,
+        ">=": value >= limit || same, "=": same, "!=": !same,
       }[sign];
     };
   };

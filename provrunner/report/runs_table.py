@@ -11,7 +11,8 @@ import pyarrow as pa
 
 from provrunner.plan import Plan
 from provrunner.report.axes import value_scale
-from provrunner.report.escape import visible
+from provrunner.report.compact_svg import polyline
+from provrunner.report.escape import html_text, visible
 from provrunner.report.markup import Content, Markup, element, join, region
 from provrunner.report.numbers import NO_VALUE, count, decimals, duration, number
 from provrunner.report.wording import value_text
@@ -22,7 +23,12 @@ MOST_ROWS = 2000
 """Runs that the page lists; numbers of further runs lead nowhere."""
 
 _SHOWN_LINKS = 12
-_WIDTH, _HEIGHT, _POINTS = 72, 20, 24
+_WIDTH, _HEIGHT, _POINTS = 72, 20, 18
+"""Of a run's curve in pixels, which `page.css` knows too, and the most epochs it shows."""
+
+_EXACT = 9
+"""Significant digits by which numbers are sorted and compared."""
+
 _CALM = frozenset({"pruned", "planned", "running"})
 
 
@@ -69,14 +75,20 @@ def runs_table(
     rows = sorted(runs.to_pylist(), key=lambda row: row["run"])
     metric = plan.objective.metric
     head = ["run", "status", metric, "epoch", *swept, "seed", "time"]
+    plain = {name for name in ("seed", *swept) if _is_numeric(row[name] for row in rows)}
     names = [
-        element("th", element("button", name, type="button"), scope="col", aria_sort="none")
+        element(
+            "th", element("button", name, type="button"), scope="col", aria_sort="none",
+            data_plain=name in plain,
+        )
         for name in head
-    ]
+    ]  # fmt: skip
     curves = _curves(epochs, metric)
     names.append(element("th", "curve" if curves else "", scope="col"))
     places = decimals(row["objective"] for row in rows)
-    body = [_row(row, swept, places, _last(row, curves, configs)) for row in rows[:MOST_ROWS]]
+    body = [
+        _row(row, swept, plain, places, _last(row, curves, configs)) for row in rows[:MOST_ROWS]
+    ]
     left = len(rows) - MOST_ROWS
     grid = element(
         "table", element("caption", "All runs", class_="unseen"),
@@ -110,26 +122,23 @@ def _tools(shown: int, swept: Sequence[str]) -> Markup:
     )
 
 
-def _row(row: Mapping[str, Any], swept: Sequence[str], places: int, last: Content) -> Markup:
+def _row(
+    row: Mapping[str, Any], swept: Sequence[str], plain: Collection[str], places: int, last: Markup
+) -> Markup:
+    """Write a row without its end tags, which HTML does not ask for and many rows add up."""
     status = element("span", row["status"], class_=f"status {_status_class(row['status'])}")
     reason = element("small", f" {visible(row['reason'])}") if row["reason"] else None
-    cells: list[tuple[Content, Any]] = [
-        (join([status, reason]), None),
-        (_objective(row["objective"], places), row["objective"]),
-        (_whole(row["objective_epoch"]), row["objective_epoch"]),
-        *((value_text(row[name]), row[name]) for name in swept),
-        (_whole(row["seed"]), row["seed"]),
-        (duration(row["duration_s"]), row["duration_s"]),
+    cells = [
+        _cell(join([status, reason])),
+        _cell(_objective(row["objective"], places), row["objective"]),
+        _cell(_whole(row["objective_epoch"]), row["objective_epoch"]),
+        *(_level(row[name], is_plain=name in plain) for name in swept),
+        _level(row["seed"], is_plain="seed" in plain),
+        _cell(duration(row["duration_s"]), row["duration_s"]),
     ]
-    first = element(
-        "th", row["run_id"], scope="row", id=f"run-{row['run']}", data_v=str(row["run"])
-    )
-    return element(
-        "tr",
-        first,
-        *(_cell(content, value) for content, value in cells),
-        element("td", last, class_="ways"),
-    )
+    number_, id_ = row["run"], html_text(row["run_id"])
+    first = f'<th scope="row" id="run-{number_}" data-v="{number_}">{id_}'
+    return Markup(f'<tr>{first}{"".join(cells)}<td class="ways">{last}')
 
 
 def _last(row: Mapping[str, Any], curves: Mapping[int, Markup], configs: Collection[str]) -> Markup:
@@ -154,33 +163,28 @@ def _curves(epochs: pa.Table | None, metric: str) -> dict[int, Markup]:
     is_log = value_scale(every, "minimize")[0].to_dict().get("type") == "log"
     low, high = (_at(end, is_log) for end in (min(every, default=0), max(every, default=1)))
     return {
-        run: _spark(sorted(points), metric, (low, high), last, is_log)
+        run: _spark(sorted(points), (low, high), last, is_log)
         for run, points in found.items()
         if len(points) > 1
     }
 
 
 def _spark(
-    points: Sequence[tuple[int, float]], metric: str, ends: tuple[float, float], last: int,
-    is_log: bool,
-) -> Markup:  # fmt: skip
+    points: Sequence[tuple[int, float]], ends: tuple[float, float], last: int, is_log: bool
+) -> Markup:
     step = max(1, math.ceil(len(points) / _POINTS))
-    kept = [*points[::step], points[-1]]
+    kept = [*points[:-1:step], points[-1]]
     low, high = ends
     places = [
-        f"{epoch / max(last, 1) * _WIDTH:.0f},"
-        f"{_HEIGHT - (_at(value, is_log) - low) / ((high - low) or 1) * _HEIGHT:.1f}"
+        (
+            epoch / max(last, 1) * _WIDTH,
+            _HEIGHT - (_at(value, is_log) - low) / ((high - low) or 1) * _HEIGHT,
+        )
         for epoch, value in kept
     ]
-    label = f"{visible(metric)} {number(points[0][1])} to {number(points[-1][1])}"
-    return element(
-        "svg",
-        element("polyline", points=" ".join(places)),
-        viewBox=f"-1 -1 {_WIDTH + 2} {_HEIGHT + 2}",
-        class_="spark",
-        role="img",
-        aria_label=label,
-    )
+    label = f"{number(points[0][1])} to {number(points[-1][1])}"
+    path = Markup(f'<path d="{polyline(places)}"/>')
+    return element("svg", path, class_="spark", role="img", aria_label=label)
 
 
 def _at(value: float, is_log: bool) -> float:
@@ -197,13 +201,29 @@ def _objective(value: float | None, places: int) -> str:
     return f"{value:.{places}f}" if fits else number(value, 4)
 
 
-def _cell(content: Content, value: Any) -> Markup:
-    numeric = (
-        isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-    )
-    if numeric or content in {"", NO_VALUE}:
-        return element("td", content, class_="n", data_v=repr(value) if numeric else None)
-    return element("td", content)
+def _is_numeric(values: Iterable[Any]) -> bool:
+    return all(value is None or _is_number(value) for value in values)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _level(value: Any, *, is_plain: bool) -> str:
+    """Write the cell of a hyperparameter's value; `page.js` rounds a column of plain numbers."""
+    text = value_text(value)
+    if not _is_number(value):
+        return _cell(text)
+    exact = f"{value:.{_EXACT}g}" if isinstance(value, float) and len(text) > _EXACT else text
+    return f"<td>{exact}" if is_plain else _cell(exact, value)
+
+
+def _cell(content: Content, value: Any = None) -> str:
+    """Write a cell without its end tag; that of a number says it exactly."""
+    if _is_number(value):
+        exact = f"{value:.{_EXACT}g}" if isinstance(value, float) else value
+        return f'<td data-v="{exact}">{join([content])}'
+    return f"<td{' class=n' if content in {'', NO_VALUE} else ''}>{join([content])}"
 
 
 def _status_class(status: str) -> str:

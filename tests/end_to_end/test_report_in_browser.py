@@ -2,10 +2,12 @@
 
 import importlib.util
 import re
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from benchmarks.browser import Browser, find_chromium
@@ -16,6 +18,7 @@ from provrunner.report.figures import list_pictures
 from provrunner.report.frame import WIDE, render_svg
 from provrunner.report.html import build_page
 from provrunner.report.results import build_study, objective_by_epoch, trials_table
+from provrunner.report.runs_table import runs_table
 from provrunner.report.svg import inline_svg
 from provrunner.sensitivity import build_summary
 
@@ -178,6 +181,33 @@ def test_the_filter_takes_words_and_comparisons(opened, words, shown):
     assert type_filter(opened, words) == shown
     lines = "document.querySelectorAll('#figure-lines .large path:not(.out) > title').length"
     assert opened.run(lines) == int(shown.split()[0])
+
+
+def test_long_numbers_are_shown_short_and_compared_by_nine_digits(browser, tmp_path):
+    data = report_data()
+    runs = data.runs_table(data.sweep_points()[:6])
+    rates = [0.0123456789012, 0.01234567, 1e-05, 0.1, 3.3e-07, None]
+    place = runs.column_names.index("optimizer.lr")
+    runs = runs.set_column(place, "optimizer.lr", pa.array(rates))
+    script = files("provrunner.report").joinpath("page.js").read_text("utf-8")
+    path = tmp_path / "table.html"
+    table = runs_table(data.sweep_plan(), runs, None)
+    path.write_text(f"<!DOCTYPE html>{table}<script>{script}</script>", encoding="utf-8")
+    browser.open(path)
+    seen = (
+        "[...document.querySelectorAll('#all-runs tbody tr')].map((row) => row.cells[4].innerText)"
+    )
+    told = ["0.01235", "0.01235", "1e-05", "0.1", "3.3e-07", "null"]
+    assert browser.run(seen) == told
+    for words, count in {
+        "lr=0.0123456789012": 1, "lr=0.01234567": 1, "lr=0.01235": 2, "lr<0.0123456789012": 3,
+        "lr<=0.0123456789012": 4, "lr>0.0123456789012": 1, "lr=null": 1, "lr<1e-6": 1,
+    }.items():  # fmt: skip
+        assert type_filter(browser, words).split()[0] == str(count), words
+    browser.run("""document.querySelectorAll("#all-runs th button")[4].click()""")
+    type_filter(browser, "")
+    assert browser.run(seen) == ["3.3e-07", "1e-05", "0.01235", "0.01235", "0.1", "null"]
+    assert browser.complaints == []
 
 
 def test_a_link_to_a_run_shows_the_row_that_the_filter_hides(opened):
