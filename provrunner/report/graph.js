@@ -5,7 +5,7 @@
   const data = JSON.parse(holder.textContent);
   const text = (place) => (typeof place === "string" ? place : data.strings[place]);
   const at = (id) => document.getElementById(id);
-  const WIDTH = 114, HEIGHT = 34, GAP = 8, COLUMN = 134, MARGIN = 6, MOST_OPEN = 4, FOUND = 40;
+  const WIDTH = 114, HEIGHT = 34, GAP = 8, COLUMN = 134, MARGIN = 6, INSET = 8, LARGE = 11.5, SMALL = 10.5, MOST_OPEN = 4, FOUND = 40;
   const SVG = at("graph-picture").firstElementChild.namespaceURI;
 
   /* A box is {key, kind, type, label, count, column, run, file, members}; an arrow [from, to, word]. */
@@ -73,7 +73,19 @@
     element.append(...children);
     return element;
   };
-  const short = (words, most) => (words.length > most ? `${words.slice(0, most - 1)}…` : words);
+  /* Cut words to the room in a box, in front where what stands last tells more. */
+  const pen = document.createElement("canvas").getContext("2d");
+  const fit = (words, size, front = false) => {
+    pen.font = `${size}px ${getComputedStyle(at("graph-picture")).fontFamily}`;
+    const isWide = (told) => pen.measureText(told).width > WIDTH - 2 * INSET;
+    if (!isWide(words)) return words;
+    const cut = front
+      ? (most) => `…${words.slice(-most)}`
+      : (most) => `${words.slice(0, most)}…`;
+    let most = Math.min(words.length, WIDTH);
+    while (most > 1 && isWide(cut(most))) most -= 1;
+    return cut(most);
+  };
   const name = (box) => box.label || box.type;
   const kindOf = (box) => box.type + (box.count > 1 ? ` × ${box.count}` : "");
 
@@ -154,10 +166,10 @@
       const { x, y } = spots.get(box.key);
       const title = make("title", {});
       title.textContent = `${name(box)} (${kindOf(box)})`;
-      const first = make("text", { x: x + 8, y: y + 14 });
-      first.textContent = short(name(box), 16);
-      const second = make("text", { x: x + 8, y: y + 27, class: "kind" });
-      second.textContent = short(kindOf(box), 19);
+      const first = make("text", { x: x + INSET, y: y + 14, "font-size": LARGE });
+      first.textContent = fit(name(box), LARGE, box.type === "hyperparameter");
+      const second = make("text", { x: x + INSET, y: y + 27, class: "kind", "font-size": SMALL });
+      second.textContent = fit(kindOf(box), SMALL);
       const group = make("g", {
         class: `box ${box.kind} ${look(box.key)}`, tabindex: 0, role: "button",
         "aria-label": title.textContent, "data-key": box.key,

@@ -217,6 +217,21 @@ def test_a_link_to_a_run_shows_the_row_that_the_filter_hides(opened):
     assert opened.run(script) is False
 
 
+@pytest.mark.parametrize("width", [SMALL, LARGE])
+def test_no_label_leaves_its_box_in_the_graph(opened, width):
+    opened.look(width, 900)
+    opened.run("document.querySelectorAll('#all-runs .ways button')[4].click()")
+    out = opened.run(
+        """[...document.querySelectorAll("#graph-picture .box")].flatMap((box) => {
+        const frame = box.querySelector("rect").getBoundingClientRect();
+        return [...box.querySelectorAll("text")]
+          .filter((one) => one.getBoundingClientRect().right > frame.right - 4)
+          .map((one) => one.textContent); })"""
+    )
+    assert out == []
+    assert opened.run("document.querySelectorAll('#graph-picture .box text').length") == 10
+
+
 def test_a_run_opens_its_lineage(opened):
     script = """(() => { document.querySelectorAll("#all-runs .ways button")[4].click();
       return document.querySelector("#graph-told h3").textContent; })()"""
