@@ -94,7 +94,7 @@ class Axis:
         few = named if len(named) <= _TICKS else None
         if few is None:
             return scale, alt.Axis(format=".6~g", grid=False, labelSeparation=6), None
-        return scale, alt.Axis(format=".6~g", grid=False, values=few), None
+        return scale, alt.Axis(format=".6~g", grid=False, values=few, labelOverlap="greedy"), None
 
     def spans(self, chosen: Sequence[Any]) -> list[dict[str, Any]]:
         """Give the ground some levels cover: rows with `x`, for numbers `x2`, and `tip`."""
@@ -114,6 +114,8 @@ class Axis:
 def choose_axis(levels: Sequence[Mapping[str, Any]], parameter: Mapping[str, Any]) -> Axis:
     """Choose a hyperparameter's axis by its levels and declared scale.
 
+    Levels that grow by factors, such as 0.001, 0.01, 0.1, get a log axis even if none is declared.
+
     Example:
         >>> rows = [{"level": 0.01, "position": 0}, {"level": 0.1, "position": 1}]
         >>> axis = choose_axis(rows, {"name": "lr", "scale": "log", "default": None})
@@ -126,6 +128,8 @@ def choose_axis(levels: Sequence[Mapping[str, Any]], parameter: Mapping[str, Any
         return Axis(parameter["name"], values, "categorical")
     if scale == "log" and min(values) <= 0:
         scale = "linear"
+    elif scale == "linear" and _is_even_in_logs([*values, parameter.get("default")]):
+        scale = "log"
     axis = Axis(parameter["name"], tuple(sorted(values)), scale)
     default = axis.place(parameter.get("default"))
     shown = [*axis.levels, *([] if default is None else [default])]
@@ -156,6 +160,17 @@ def _edges(places: Sequence[float]) -> list[float]:
         return [places[0] - 0.5, places[0] + 0.5]
     middles = [(a + b) / 2 for a, b in pairwise(places)]
     return [2 * places[0] - middles[0], *middles, 2 * places[-1] - middles[-1]]
+
+
+def _is_even_in_logs(values: Sequence[Any]) -> bool:
+    """Say whether numbers over a factor of 100 stand more evenly by their logarithms."""
+    places = sorted({float(value) for value in values if _is_number(value)})
+    if len(places) < 3 or places[0] <= 0 or places[-1] / places[0] < _LOG_RATIO:
+        return False
+    linear, logs = (
+        [b - a for a, b in pairwise(line)] for line in (places, [*map(math.log, places)])
+    )
+    return max(logs) / min(logs) < max(linear) / min(linear)
 
 
 def _is_number(value: object) -> bool:

@@ -188,6 +188,20 @@ def test_every_level_lies_on_its_axis(levels, scale):
     assert all(a["x2"] == b["x"] for a, b in pairwise(spans))
 
 
+@pytest.mark.parametrize(
+    ("levels", "default", "kind"),
+    [
+        ([0.001, 0.01, 0.1, 0.3], None, "log"),
+        ([1.0, 50.0, 100.0], None, "linear"),
+        ([1.0, 10.0], 1.0, "linear"),
+        ([0.001, 0.01, 0.1], 0.0, "linear"),
+    ],
+)
+def test_levels_that_grow_by_factors_get_a_log_axis(levels, default, kind):
+    rows = [{"level": level, "position": i} for i, level in enumerate(levels)]
+    assert choose_axis(rows, {"name": "x", "scale": "linear", "default": default}).scale == kind
+
+
 def test_a_log_axis_needs_positive_levels():
     rows = [{"level": level, "position": i} for i, level in enumerate([0.0, 0.1])]
     assert choose_axis(rows, {"name": "x", "scale": "log", "default": None}).scale == "linear"
