@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -170,17 +170,19 @@ def _over_time(sample: Sample, analysis: Analysis, epochs: pa.Table | None) -> J
         "stable_from": found.stable_from,
         "leader": found.leader,
         "leader_from": found.leader_from,
-        "text": _course(found),
+        "text": _course(found, {part.name for part in analysis.components if part.is_significant}),
     }
 
 
-def _course(found: OverTime) -> str:
+def _course(found: OverTime, significant: Collection[str]) -> str:
     parts = []
     if found.leader is not None and found.leader_from is not None:
         since = f"from epoch {found.leader_from} on"
         if found.leader_from == found.moments[0].epoch:
             since = "throughout"
-        parts.append(f"{found.leader} explains most {since}")
+        is_sure = found.leader in significant
+        shown = "explains most" if is_sure else "has the largest share, not significant,"
+        parts.append(f"{found.leader} {shown} {since}")
     if found.stable_from is not None:
         parts.append(f"the ranking of trials is that of the end from epoch {found.stable_from} on")
     text = "; ".join(parts)
