@@ -34,6 +34,7 @@ __all__ = ["findings"]
 
 _TRIALS = 50
 _ROLES = ("best run", "runner-up")
+_BREAK = element("br")
 _REFUSALS = frozenset(
     {"cannot_conclude", "constant_metric", "noise_not_estimable", SWEPT_BUT_NEVER_READ}
 )
@@ -96,10 +97,16 @@ def _key_figures(summary: Mapping[str, Any]) -> Markup:
     mains = [item for item in summary["components"] if item["kind"] == "main"]
     if mains and mains[0]["share"] is not None:
         top = mains[0]
-        tiles.append(("largest share", share(top["share"]), " + ".join(top["parameters"])))
+        told = [
+            " + ".join(top["parameters"]),
+            f"{interval(top['low'], top['high'])}, {count(top['n_runs'], 'run')}",
+            *([] if top["significant"] else ["not significant"]),
+        ]
+        tiles.append(("largest share", share(top["share"]), join(told, _BREAK)))
     if noise.get("sigma") is not None:
-        below = "" if noise.get("share") is None else f"share {share(noise['share'])}"
-        tiles.append(("seed noise σ", number(noise["sigma"], 2), below))
+        told = [] if noise.get("share") is None else [f"share {share(noise['share'])}"]
+        told += [] if noise.get("df") is None else [f"{number(noise['df'])} degrees of freedom"]
+        tiles.append(("seed noise σ", number(noise["sigma"], 2), join(told, _BREAK)))
     cells = [
         element("div", element("dt", name), element("dd", value, element("small", below)))
         for name, value, below in tiles
