@@ -6,6 +6,7 @@ their reports with a Chromium: 1280 pixels wide and 390, each in docs/gallery/, 
 
 from __future__ import annotations
 
+import argparse
 import subprocess
 import sys
 import tempfile
@@ -35,8 +36,11 @@ _SIZES = {"": (1280, 1900), "-phone": (390, 2400)}
 
 def main() -> None:
     """Run what is missing and photograph all."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", nargs="?", type=Path, help="where the sweeps lie, or are to lie")
+    words = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder, Browser() as browser:
-        place = Path(sys.argv[1] if len(sys.argv) > 1 else folder).resolve()
+        place = (words.folder or Path(folder)).resolve()
         _PICTURES.mkdir(exist_ok=True)
         for name, sections in SHOWN.items():
             page = _report(name, place)
