@@ -15,7 +15,8 @@
       const text = cells[column].textContent;
       if (text === "null") continue;
       cells[column].dataset.v = text;
-      if (text.length > 8) cells[column].textContent = Number(Number(text).toPrecision(4));
+      if (text.length > 8 && /[.e]/.test(text))
+        cells[column].textContent = Number(Number(text).toPrecision(4));
     }
   });
   const number = (cell) => (cell.dataset.v === undefined ? null : Number(cell.dataset.v));

@@ -189,6 +189,9 @@ def test_long_numbers_are_shown_short_and_compared_by_nine_digits(browser, tmp_p
     rates = [0.0123456789012, 0.01234567, 1e-05, 0.1, 3.3e-07, None]
     place = runs.column_names.index("optimizer.lr")
     runs = runs.set_column(place, "optimizer.lr", pa.array(rates))
+    place = runs.column_names.index("seed")
+    seeds = pa.array([4294967295, *runs["seed"].to_pylist()[1:]])
+    runs = runs.set_column(place, "seed", seeds)
     script = files("provrunner.report").joinpath("page.js").read_text("utf-8")
     path = tmp_path / "table.html"
     table = runs_table(data.sweep_plan(), runs, None)
@@ -199,6 +202,10 @@ def test_long_numbers_are_shown_short_and_compared_by_nine_digits(browser, tmp_p
     )
     told = ["0.01235", "0.01235", "1e-05", "0.1", "3.3e-07", "null"]
     assert browser.run(seen) == told
+    seen_seeds = (
+        "[...document.querySelectorAll('#all-runs tbody tr')].map((row) => row.cells[6].innerText)"
+    )
+    assert browser.run(seen_seeds) == ["4294967295", *map(str, runs["seed"].to_pylist()[1:])]
     for words, count in {
         "lr=0.0123456789012": 1, "lr=0.01234567": 1, "lr=0.01235": 2, "lr<0.0123456789012": 3,
         "lr<=0.0123456789012": 4, "lr>0.0123456789012": 1, "lr=null": 1, "lr<1e-6": 1,
@@ -281,6 +288,10 @@ def test_print_hides_the_controls_and_shows_every_run(opened):
     hidden = """[...document.querySelectorAll("nav, .tools, .save, .ways button, #graph-view")]
       .every((one) => one.getBoundingClientRect().height === 0)"""
     assert opened.run(hidden) is True
+    opened.look(720, 900, media="print")
+    wide = """[...document.querySelectorAll("table")].filter((one) =>
+      one.getBoundingClientRect().right > document.documentElement.clientWidth).length"""
+    assert opened.run(wide) == 0
     whole = """(() => { const box = document.querySelector(".tall");
       return box.scrollHeight <= box.clientHeight + 1; })()"""
     assert opened.run(whole) is True
