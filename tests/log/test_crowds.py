@@ -19,24 +19,41 @@ from .test_writer import OnDevice
 
 SOURCES = sorted(Path(provrunner.__file__).parent.rglob("*.py"))
 
-WRITER = """
-import sys
+CROWD = """
+import os, sys
 from pathlib import Path
+import pandas, pyarrow.compute  # which pyarrow would import in each
+children = []
+for number in range(int(sys.argv[2])):
+    child = os.fork()
+    if not child:
+        work(Path(sys.argv[1]), number)
+        sys.exit()
+    children.append(child)
+sys.exit(sum(os.waitpid(child, 0)[1] != 0 for child in children))
+"""
+"""Calls `work` in many processes at once, forked from one that has imported what they need."""
+
+WRITER = """
 from provrunner.log import ArrowSink
 from provrunner.schema import *
-name = f"{int(sys.argv[2]):04d}-00000000"
-sink = ArrowSink(Path(sys.argv[1]) / "runs" / name, sweep_id="s", run_id=name)
-sink.open(0)
-for step in range(400):
-    sink.write([StepMetrics({"loss": step + int(sys.argv[2]) / 128}, step, 0, "fit")])
-sink.close(RunStatus.FINISHED)
+
+def work(folder, number):
+    name = f"{number:04d}-00000000"
+    sink = ArrowSink(folder / "runs" / name, sweep_id="s", run_id=name)
+    sink.open(0)
+    for step in range(400):
+        sink.write([StepMetrics({"loss": step + number / 128}, step, 0, "fit")])
+    sink.close(RunStatus.FINISHED)
 """
 
 
+def start_crowd(work, folder, count):
+    return subprocess.Popen([sys.executable, "-c", work + CROWD, str(folder), str(count)])
+
+
 def test_64_processes_at_once_lose_no_row_and_share_no_file(tmp_path):
-    command = [sys.executable, "-c", WRITER, str(tmp_path)]
-    processes = [subprocess.Popen([*command, str(number)]) for number in range(64)]
-    assert [process.wait() for process in processes] == [0] * 64
+    assert start_crowd(WRITER, tmp_path, 64).wait() == 0
     for number in range(64):
         run = tmp_path / "runs" / f"{number:04d}-00000000"
         log = read_log(run)
@@ -127,35 +144,34 @@ def test_nothing_serves_over_a_network():
 
 
 SWEEPER = """
-import sys, time
+import time
 from datetime import datetime, UTC
-from pathlib import Path
 from provrunner.log import PastEvent, create_sweep_folder, run_folder, write_past_run, write_plan
 from provrunner.plan import Objective, Plan, Point
 from provrunner.schema import RunStatus
-root, number = Path(sys.argv[1]), int(sys.argv[2])
-(root / f"{number}.ready").touch()
-while not (root / "go").exists():
-    time.sleep(0.001)
-folder = create_sweep_folder(root, "same", now=datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC))
-ids = [f"{run:04d}-00000000" for run in range(3)]
-points = tuple(Point(run, one, "t", 0, number, {"lr": number}) for run, one in enumerate(ids))
-write_plan(folder, Plan(folder.name, "same", "", Objective("loss"), "grid", (), points))
-for point in points:
-    begun = PastEvent("run_start", point.run_id, {"seed": number})
-    place, status = run_folder(folder, point.run_id), RunStatus.FINISHED
-    write_past_run(place, [begun], [], sweep_id=folder.name, status=status)
+
+def work(root, number):
+    (root / f"{number}.ready").touch()
+    while not (root / "go").exists():
+        time.sleep(0.001)
+    folder = create_sweep_folder(root, "same", now=datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC))
+    ids = [f"{run:04d}-00000000" for run in range(3)]
+    points = tuple(Point(run, one, "t", 0, number, {"lr": number}) for run, one in enumerate(ids))
+    write_plan(folder, Plan(folder.name, "same", "", Objective("loss"), "grid", (), points))
+    for point in points:
+        begun = PastEvent("run_start", point.run_id, {"seed": number})
+        place, status = run_folder(folder, point.run_id), RunStatus.FINISHED
+        write_past_run(place, [begun], [], sweep_id=folder.name, status=status)
 """
 
 
 def test_twenty_sweeps_of_the_same_second_have_twenty_folders_and_mix_nothing(tmp_path):
-    command = [sys.executable, "-c", SWEEPER, str(tmp_path)]
-    processes = [subprocess.Popen([*command, str(number)]) for number in range(20)]
+    crowd = start_crowd(SWEEPER, tmp_path, 20)
     while len(list(tmp_path.glob("*.ready"))) < 20:
-        assert not any(process.poll() for process in processes)
+        assert crowd.poll() is None
         time.sleep(0.01)
     (tmp_path / "go").touch()
-    assert [process.wait() for process in processes] == [0] * 20
+    assert crowd.wait() == 0
     folders = list((tmp_path / "same").iterdir())
     assert len(folders) == 20
     owners = set()
