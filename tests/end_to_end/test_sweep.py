@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import json
+import random
+import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import duckdb
 import pandas as pd
 import polars as pl
 import pytest
-from support.processes import SMALL, only_sweep, run
+from support.processes import SMALL, command, only_sweep, run, run_anew
 
 import provrunner
 from provrunner.schema import TABLES
 
 pytestmark = pytest.mark.slow
+
+DERIVED = ("tables", "prov", "summary.json", "summary.md", "report.html", "next.yaml")
 
 
 def test_every_planned_run_has_a_sealed_log_and_few_files(small_sweep):
@@ -82,10 +87,43 @@ def test_deleting_what_is_derived_and_reporting_again_gives_the_same_bytes(small
     for path in derived:
         path.unlink()
 
-    assert run(["report", str(small_sweep)], small_sweep).returncode == 0
+    assert run_anew(["report", str(small_sweep)], small_sweep).returncode == 0
 
     assert {path: path.read_bytes() for path in derived} == before
     assert len(before) > 18
+
+
+def contents(sweep):
+    paths = [path for name in DERIVED for path in [sweep / name, *(sweep / name).rglob("*")]]
+    return {
+        path.relative_to(sweep).as_posix(): path.read_bytes() for path in paths if path.is_file()
+    }
+
+
+def test_a_killed_report_leaves_no_half_file_and_the_next_one_gives_the_same_bytes(
+    small_sweep, tmp_path
+):
+    sweep = tmp_path / "sweep"
+    shutil.copytree(small_sweep, sweep)
+    whole = contents(sweep)
+    logs = {path: path.read_bytes() for path in sweep.glob("runs/*/log/*")}
+    rng = random.Random(0)
+    for _ in range(4):
+        for name in contents(sweep):
+            (sweep / name).unlink()
+        process = subprocess.Popen(
+            command("report", str(sweep)), cwd=tmp_path, stdout=subprocess.DEVNULL
+        )
+        time.sleep(rng.uniform(0.3, 3.5))
+        process.kill()
+        process.wait()
+        left = {name: data for name, data in contents(sweep).items() if not name.endswith(".tmp")}
+        assert left.items() <= whole.items()
+    assert run_anew(["report", str(sweep)], tmp_path).returncode == 0
+    assert contents(sweep) == whole
+    assert {path: path.read_bytes() for path in sweep.glob("runs/*/log/*")} == logs
+    assert not list(sweep.rglob("*.tmp"))
+    assert json.loads((sweep / "summary.json").read_text())
 
 
 def test_verify_finds_the_sweep_whole_also_after_it_was_moved(small_sweep, tmp_path):
