@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from support.processes import only_sweep
+from support.processes import only_sweep, run
 
 import provrunner
 from provrunner.report import verify_sweep
@@ -49,7 +49,7 @@ def _is_whole(cwd: Path) -> bool:
 
 
 def test_every_trainer_of_a_script_is_a_run_and_nothing_else_changes(tmp_path):
-    ended = _python(tmp_path, *_EXEC, _RECIPE / "train.py", "--lr", "0.05")
+    ended = run(["exec", str(_RECIPE / "train.py"), "--lr", "0.05"], tmp_path)
 
     assert (ended.returncode, ended.stdout) == (0, "lr 0.05 done\n"), ended.stderr
     assert [path.name for path in tmp_path.iterdir()] == ["outputs"]
@@ -107,7 +107,7 @@ def test_a_trainer_that_raises_ends_its_run_as_failed(tmp_path, monkeypatch, cap
     [("SIGTERM", 0, "SIGTERM"), ("SIGINT", 1, "KeyboardInterrupt")],
 )
 def test_a_script_that_is_stopped_ends_as_without_us_and_is_sealed(tmp_path, stop, code, reason):
-    ended = _python(tmp_path, *_EXEC, _SCRIPTS / "stopped.py", stop)
+    ended = run(["exec", str(_SCRIPTS / "stopped.py"), stop], tmp_path)
     assert ended.returncode == code, ended.stderr
     assert _rows(tmp_path, "select status, reason, log_state from runs") == [
         ("interrupted", reason, "complete")
@@ -133,7 +133,7 @@ def test_a_script_finds_pandas_as_it_does_without_us(tmp_path):
 
 
 def test_ranks_that_a_script_starts_join_the_run_of_their_trainer(tmp_path):
-    ended = _python(tmp_path, *_EXEC, "--objective", "loss", _SCRIPTS / "ddp.py")
+    ended = run(["exec", "--objective", "loss", str(_SCRIPTS / "ddp.py")], tmp_path)
     assert ended.returncode == 0, ended.stderr
     assert _rows(tmp_path, "select run, world_size, status from runs order by run") == [
         (0, 1, "finished"),
