@@ -1,10 +1,9 @@
 """Wrong words and files: one message that helps, exit code 2, and nothing written."""
 
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from support.processes import run, run_anew
 
 from provrunner.cli import main
 from provrunner.log import write_plan
@@ -113,13 +112,9 @@ def test_torchrun_is_told_that_runs_start_their_ranks_themselves(workplace, caps
     assert not (workplace / "outputs").exists()
 
 
-def test_a_process_of_its_own_says_the_same(workplace):
-    ended = subprocess.run(
-        [sys.executable, "-m", "provrunner", "+sweep=lr_grd"],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+@pytest.mark.parametrize("start", [run, run_anew])
+def test_a_process_of_its_own_says_the_same(workplace, start):
+    ended = start(["+sweep=lr_grd"], workplace)
     assert ended.returncode == 2
     assert ended.stdout == ""
     assert "lr_grid" in ended.stderr
