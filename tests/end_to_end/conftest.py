@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from support.processes import only_sweep, run
 
-# Shells let their background jobs ignore it; programs started from here would inherit that.
+# Shells let their background jobs ignore the one, `nohup` the other; programs that are started from
+# here would inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 collect_ignore = ["third_party"]
 """Programs of other people, which train as soon as they are imported."""
@@ -32,6 +36,14 @@ def small_sweep(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ended = run(words, cwd)
     assert ended.returncode == 0, ended.stderr
     return only_sweep(cwd)
+
+
+@pytest.fixture(autouse=True)
+def _nothing_goes_on() -> Iterator[None]:
+    """Kill what a test that failed has started: pytest would wait for its end at its own."""
+    yield
+    for process in multiprocessing.active_children():
+        process.kill()
 
 
 @pytest.fixture(autouse=True)
