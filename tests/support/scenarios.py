@@ -192,7 +192,10 @@ def load_with_workers(folder: Path, fault: str) -> None:
             return torch.zeros(3), torch.zeros(1)
 
     timeout = 2 if fault == "hangs" else 0
-    data = DataLoader(Faulty(), 4, num_workers=2, timeout=timeout, multiprocessing_context="fork")
+    # A batch ahead at most: else the worker might die with one whose tensors are yet to be handed
+    # over, and torch say no more than that a connection was reset.
+    options = {"num_workers": 2, "prefetch_factor": 1, "multiprocessing_context": "fork"}
+    data = DataLoader(Faulty(), 4, timeout=timeout, **options)
     trainer(ProvenanceCallback(folder / "logs"), max_epochs=2).fit(line(), data)
 
 
