@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import importlib.util
 import subprocess
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
-from support.processes import SMALL, command, run, wait_for
+from support.processes import SMALL, Program, run, wait_for
 from support.slurm import missing_for_slurm, slurm
 
 import provrunner
@@ -39,19 +39,9 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mapping[str, s
         yield environment
 
 
-def start(words: Sequence[str], cwd: Path, environment: Mapping[str, str]) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        command(*words),
-        cwd=cwd,
-        env=environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-
-
 def test_a_sweep_runs_as_an_array_of_slurm_jobs(tmp_path, cluster):
-    process = start(["-m", *SMALL, "seed=0,1", "folder=s", *ON_SLURM], tmp_path, cluster)
+    words = ["-m", *SMALL, "seed=0,1", "folder=s", *ON_SLURM]
+    process = Program(words, tmp_path, environment=cluster)
     _, err = process.communicate(timeout=500)
 
     assert process.returncode == 0, err
@@ -68,7 +58,7 @@ def test_a_preempted_run_is_interrupted_and_resumed_from_its_last_checkpoint(tmp
         *(*SMALL, "trainer.max_epochs=4", "trainer.callbacks.checkpoint.save_last=true"),
         *("+trainer.callbacks.waits._target_=waiting.Waits", "folder=s", *ON_SLURM),
     ]
-    process = start(words, tmp_path, cluster)
+    process = Program(words, tmp_path, environment=cluster)
     wait_for(lambda: any(_epochs(one) > 1 for one in tmp_path.glob("s/runs/*")), 400)
     subprocess.run(
         ["sbatch", "--partition=high", "--exclusive", "--output=/dev/null", "--wrap=true"],
@@ -81,7 +71,7 @@ def test_a_preempted_run_is_interrupted_and_resumed_from_its_last_checkpoint(tmp
     assert sweep.sql("select status, reason from runs").fetchall() == [("interrupted", "SIGTERM")]
 
     (tmp_path / "go").touch()
-    resumed = start(["resume", "s"], tmp_path, cluster)
+    resumed = Program(["resume", "s"], tmp_path, environment=cluster)
     _, err = resumed.communicate(timeout=500)
     assert resumed.returncode == 0, err
     sweep = provrunner.open_sweep(tmp_path / "s")

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from multiprocessing.context import ForkServerContext
 from pathlib import Path
 
@@ -28,7 +28,14 @@ class Program:
     it for it to go on.
     """
 
-    def __init__(self, words: Sequence[str], cwd: Path, *, leads_group: bool = False) -> None:
+    def __init__(
+        self,
+        words: Sequence[str],
+        cwd: Path,
+        *,
+        environment: Mapping[str, str] | None = None,
+        leads_group: bool = False,
+    ) -> None:
         self.args = command(*words)
         self._said = [os.memfd_create(name) for name in ("out", "err")]
         for descriptor in self._said:
@@ -38,7 +45,12 @@ class Program:
         context.set_forkserver_preload(warm.PRELOAD)
         self._process = context.Process(
             target=warm.be_command,
-            args=(list(words), Path(cwd), dict(os.environ), outputs),
+            args=(
+                list(words),
+                Path(cwd),
+                dict(os.environ if environment is None else environment),
+                outputs,
+            ),
             kwargs={"leads_group": leads_group},
         )
         self._process.start()
