@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from support.processes import command, run, wait_for
+from support.processes import Program, run, wait_for
 
 import provrunner
 from provrunner.log import read_log
@@ -130,10 +130,7 @@ def test_a_stopped_sweep_seals_its_runs_on_every_engine(tmp_path, engine):
         "seed=0,1",
         "folder=s",
     ]
-    process = subprocess.Popen(
-        command(*words, *ENGINES[engine], "hydra.launcher.n_jobs=1"),
-        cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
+    process = Program([*words, *ENGINES[engine], "hydra.launcher.n_jobs=1"], tmp_path)
     try:
         wait_for(lambda: _validated(tmp_path), seconds=240)
         process.send_signal(signal.SIGTERM)
