@@ -28,7 +28,7 @@ for number in range(int(sys.argv[2])):
     child = os.fork()
     if not child:
         work(Path(sys.argv[1]), number)
-        sys.exit()
+        os._exit(0)  # to take an interpreter down costs more than all that it wrote
     children.append(child)
 sys.exit(sum(os.waitpid(child, 0)[1] != 0 for child in children))
 """
