@@ -8,22 +8,18 @@ from typing import TYPE_CHECKING
 from provrunner.packages import load_on_use, make_callable
 
 if TYPE_CHECKING:
-    from provrunner.log.folder import (
+    from provrunner.log.folder import run_folder, run_folders, unplanned_runs
+    from provrunner.log.past import PastEvent, PastMetric, write_past_run
+    from provrunner.log.plan_file import read_plan, replace_plan, write_plan
+    from provrunner.log.reader import Log, LogFollower, read_log, run_status
+    from provrunner.log.seal import seal_run
+    from provrunner.log.sweep_folders import (
         claim_sweep_folder,
         create_sweep_folder,
         find_sweep,
         holds_sweep,
         new_sweep_id,
-        read_plan,
-        replace_plan,
-        run_folder,
-        run_folders,
-        unplanned_runs,
-        write_plan,
     )
-    from provrunner.log.past import PastEvent, PastMetric, write_past_run
-    from provrunner.log.reader import Log, LogFollower, read_log, run_status
-    from provrunner.log.seal import seal_run
     from provrunner.log.verify import Finding, Verification, verify_sweep
     from provrunner.log.writer import ArrowSink
 
@@ -65,14 +61,14 @@ if not TYPE_CHECKING:
             "PastEvent": "provrunner.log.past",
             "PastMetric": "provrunner.log.past",
             "Verification": "provrunner.log.verify",
-            "claim_sweep_folder": "provrunner.log.folder",
-            "create_sweep_folder": "provrunner.log.folder",
-            "find_sweep": "provrunner.log.folder",
+            "claim_sweep_folder": "provrunner.log.sweep_folders",
+            "create_sweep_folder": "provrunner.log.sweep_folders",
+            "find_sweep": "provrunner.log.sweep_folders",
             "read_log": "provrunner.log.reader",
-            "holds_sweep": "provrunner.log.folder",
-            "new_sweep_id": "provrunner.log.folder",
-            "read_plan": "provrunner.log.folder",
-            "replace_plan": "provrunner.log.folder",
+            "holds_sweep": "provrunner.log.sweep_folders",
+            "new_sweep_id": "provrunner.log.sweep_folders",
+            "read_plan": "provrunner.log.plan_file",
+            "replace_plan": "provrunner.log.plan_file",
             "run_folder": "provrunner.log.folder",
             "run_folders": "provrunner.log.folder",
             "unplanned_runs": "provrunner.log.folder",
@@ -80,7 +76,7 @@ if not TYPE_CHECKING:
             "seal_run": "provrunner.log.seal",
             "verify_sweep": "provrunner.log.verify",
             "write_past_run": "provrunner.log.past",
-            "write_plan": "provrunner.log.folder",
+            "write_plan": "provrunner.log.plan_file",
         },
     )
 

@@ -15,7 +15,7 @@ import pyarrow as pa
 from provrunner.errors import ProvrunnerError, ProvrunnerWarning
 from provrunner.ids import digest
 from provrunner.log.derive import STORED_TABLES, SweepTables
-from provrunner.log.folder import SEAL_FILE, log_folder, read_plan, run_folders
+from provrunner.log.folder import SEAL_FILE, log_folder, run_folders
 from provrunner.log.parts import (
     PARTS_FOLDER,
     SOURCES_FILE,
@@ -25,6 +25,7 @@ from provrunner.log.parts import (
     read_sources,
     with_files,
 )
+from provrunner.log.plan_file import read_plan
 from provrunner.log.repeating import repeating
 from provrunner.log.sweep import FolderLogs
 from provrunner.plan import Plan

@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from provrunner.log.folder import parse_plan, read_plan_text
+from provrunner.log.plan_file import parse_plan, read_plan_text
 from provrunner.plan import Plan, Point
 
 __all__ = ["PlannedRun", "read_planned_run"]

@@ -16,9 +16,10 @@ from provrunner.errors import ProvrunnerWarning
 from provrunner.log.collected import read_collected
 from provrunner.log.derive import SweepTables
 from provrunner.log.events import numpy_column
-from provrunner.log.folder import log_folder, read_plan, run_folder, unplanned_runs
+from provrunner.log.folder import log_folder, run_folder, unplanned_runs
 from provrunner.log.notes import read_notes
 from provrunner.log.parts import find_parts, fingerprint
+from provrunner.log.plan_file import read_plan
 from provrunner.log.reader import read_log, run_status
 from provrunner.log.runs import RunState
 from provrunner.log.sealed import DAMAGED_SEAL, DamagedSealError

@@ -15,7 +15,8 @@ from provrunner.errors import LogError
 from provrunner.ids import file_digest, folder_digest
 from provrunner.log.collected import Removals, read_collected
 from provrunner.log.columns import integers
-from provrunner.log.folder import log_folder, read_plan, run_folder, run_folders, sealed_name
+from provrunner.log.folder import log_folder, run_folder, run_folders, sealed_name
+from provrunner.log.plan_file import read_plan
 from provrunner.log.reader import Log, live_segments, read_log, rows_by_rank
 from provrunner.log.seal import seal_run
 from provrunner.log.sealed import read_seal, seal_of

@@ -10,8 +10,9 @@ import pyarrow as pa
 
 from provrunner.errors import LogError
 from provrunner.ids import canonical_json
-from provrunner.log.folder import project_sweeps, read_plan
+from provrunner.log.plan_file import read_plan
 from provrunner.log.sweep import read_tables
+from provrunner.log.sweep_folders import project_sweeps
 from provrunner.schema import TABLES
 
 __all__ = ["LAZY_TABLES", "project_runs", "summary_rows"]

@@ -14,19 +14,14 @@ import pyarrow.compute as pc
 
 from provrunner.errors import LogError, nearest
 from provrunner.ids import digest
-from provrunner.log.folder import (
-    find_sweep,
-    log_folder,
-    plan_digest,
-    run_folder,
-    sealed_name,
-    unplanned_runs,
-)
+from provrunner.log.folder import log_folder, run_folder, sealed_name, unplanned_runs
 from provrunner.log.objective import find_further
 from provrunner.log.parts import Sources
+from provrunner.log.plan_file import plan_digest
 from provrunner.log.reader import Log, read_log
 from provrunner.log.runs import level_column, level_type
 from provrunner.log.sweep import read_tables
+from provrunner.log.sweep_folders import find_sweep
 from provrunner.log.views import Views
 from provrunner.plan import Hyperparameter, Plan, Point
 from provrunner.report.about import about_lines

@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from provrunner.errors import LogError, nearest
-from provrunner.log.folder import find_sweep, read_plan, run_folder
+from provrunner.log.folder import run_folder
+from provrunner.log.plan_file import read_plan
+from provrunner.log.sweep_folders import find_sweep
 from provrunner.plan import Point
 from provrunner.report.results import Sweep, open_sweep
 

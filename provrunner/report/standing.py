@@ -14,9 +14,10 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from provrunner.log.folder import read_plan, run_folder, unplanned_runs
+from provrunner.log.folder import run_folder, unplanned_runs
 from provrunner.log.liveness import is_alive, read_owner
 from provrunner.log.objective import STAGES
+from provrunner.log.plan_file import read_plan
 from provrunner.log.reader import LogFollower, read_log, recorded_end, run_status
 from provrunner.log.sealed import DAMAGED_SEAL, DamagedSealError
 from provrunner.plan import Objective, Plan, Point

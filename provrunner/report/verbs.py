@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from provrunner.errors import ConfigError, GraphError
-from provrunner.log.folder import find_sweep
+from provrunner.log.sweep_folders import find_sweep
 from provrunner.schema import TABLES
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from provrunner.log.folder import find_sweep
+from provrunner.log.sweep_folders import find_sweep
 from provrunner.report.escape import visible
 from provrunner.report.numbers import count, duration, number
 from provrunner.report.standing import Follower, RunNow, Standing, judged_value

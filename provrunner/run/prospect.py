@@ -15,7 +15,8 @@ from omegaconf import DictConfig, OmegaConf
 from provrunner.compose import compose_config, config_folder
 from provrunner.compose.sweep import runs_at_once
 from provrunner.errors import LogError
-from provrunner.log.folder import read_plan, run_folder
+from provrunner.log.folder import run_folder
+from provrunner.log.plan_file import read_plan
 from provrunner.log.sweep import read_tables
 from provrunner.plan import Plan
 from provrunner.run.planning import draft_plan

@@ -15,8 +15,8 @@ from provrunner.compose.sizes import to_bytes
 from provrunner.compose.sweep import read_search, runs_at_once
 from provrunner.compose.values import to_override
 from provrunner.log.compact import compacting
-from provrunner.log.folder import grow_plan
 from provrunner.log.liveness import Owner
+from provrunner.log.plan_file import grow_plan
 from provrunner.plan import Plan
 from provrunner.run.asking import Search
 from provrunner.run.disk import DiskWatch, watching_disk

@@ -3,7 +3,8 @@
 import pytest
 
 from provrunner.errors import LogError
-from provrunner.log.folder import claim_sweep_folder, write_plan
+from provrunner.log.plan_file import write_plan
+from provrunner.log.sweep_folders import claim_sweep_folder
 from provrunner.plan import Objective, Plan
 
 PLAN = Plan("s", "lr_grid", "2026-01-01T00:00:00Z", Objective("val/loss"), "grid", (), ())

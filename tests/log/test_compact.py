@@ -17,8 +17,9 @@ from provrunner.log import PastEvent, PastMetric, read_plan, write_past_run
 from provrunner.log.collected import append_tombstones
 from provrunner.log.compact import Compactor, compacting, remove_parts
 from provrunner.log.derive import STORED_TABLES, SweepTables
-from provrunner.log.folder import grow_plan, log_folder, run_folder
+from provrunner.log.folder import log_folder, run_folder
 from provrunner.log.parts import find_parts
+from provrunner.log.plan_file import grow_plan
 from provrunner.log.sweep import FolderLogs, read_tables
 from provrunner.report import Sweep, open_sweep
 from provrunner.schema import RunStatus

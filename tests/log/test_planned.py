@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from provrunner.errors import LogError
 from provrunner.log import write_plan
-from provrunner.log.folder import read_plan
+from provrunner.log.plan_file import read_plan
 from provrunner.log.planned import PlannedRun, read_planned_run
 from provrunner.plan import Asked, Hyperparameter, Objective, Plan, Point, Sampler
 

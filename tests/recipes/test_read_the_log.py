@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from provrunner.log.folder import create_sweep_folder, run_folder, write_plan
+from provrunner.log.folder import run_folder
+from provrunner.log.plan_file import write_plan
+from provrunner.log.sweep_folders import create_sweep_folder
 from provrunner.log.writer import ArrowSink
 from provrunner.plan import Hyperparameter, Objective, Plan, Point
 from provrunner.schema import Event, RunStatus, StepMetrics

@@ -25,7 +25,8 @@ from support.question_sweep import EPOCHS, FAILED, LAST, LR, SLOW, STEERED, TWO_
 from provrunner.cli import main
 from provrunner.errors import ProvrunnerError
 from provrunner.log import run_status, write_plan
-from provrunner.log.folder import project_sweeps, run_folder
+from provrunner.log.folder import run_folder
+from provrunner.log.sweep_folders import project_sweeps
 from provrunner.report import ask, list_questions, open_sweep, question_sql
 from provrunner.report.questions import find_question, questions
 from provrunner.report.results import Sweep

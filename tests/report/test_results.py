@@ -19,7 +19,9 @@ import provrunner
 from provrunner.cli import main
 from provrunner.errors import ConfigError, LogError, ProvrunnerWarning
 from provrunner.ids import digest, run_id, trial_id
-from provrunner.log.folder import create_sweep_folder, run_folder, write_plan
+from provrunner.log.folder import run_folder
+from provrunner.log.plan_file import write_plan
+from provrunner.log.sweep_folders import create_sweep_folder
 from provrunner.log.writer import ArrowSink
 from provrunner.plan import Hyperparameter, Objective, Plan, Point
 from provrunner.report.results import Sweep, build_study, open_sweep, trials_table
