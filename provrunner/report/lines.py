@@ -22,6 +22,7 @@ __all__ = ["run_lines"]
 _LINES = 500
 _AXES = 7
 _FEW = 6
+_GAP = 6
 _ENDED = frozenset({"finished", "failed", "diverged", "pruned", "interrupted", "lost"})
 
 
@@ -63,7 +64,7 @@ def run_lines(
     ]  # fmt: skip
     some = "" if len(found) == len(every) else f" Lines: {len(found)} of {len(every)} runs."
     text = f"{size_text(summary)}. A line is a run, dark: good; dashed: did not finish.{some}"
-    return alt.layer(*lines, *_furniture(axes, columns, objective, x, y)).properties(
+    return alt.layer(*lines, *_furniture(axes, columns, objective, x, y, width=width)).properties(
         width=width,
         height=230,
         title=title("Every run", [text], width=width),
@@ -137,9 +138,10 @@ def _height(axis: Axis, value: Any) -> float | None:
 
 
 def _furniture(
-    axes: Sequence[Axis], columns: Sequence[str], objective: _Objective, x: alt.X, y: alt.Y
-) -> list[alt.Chart]:
-    """Draw the axes, the names above them, and their values beside them."""
+    axes: Sequence[Axis], columns: Sequence[str], objective: _Objective, x: alt.X, y: alt.Y,
+    *, width: int,
+) -> list[alt.Chart]:  # fmt: skip
+    """Draw the axes, the names above them as far as they have room, and values beside them."""
     posts = [{"column": column, "height": 0, "top": 1} for column in range(len(columns))]
     heads = [{"column": column, "text": name} for column, name in enumerate(columns)]
     marks = [
@@ -156,7 +158,9 @@ def _furniture(
         chart_of(posts).mark_rule(strokeWidth=1.2, opacity=0.6).encode(
             x=x, y=y, y2=alt.Y2("top:Q"), color=alt.ColorValue("currentColor")
         ),
-        chart_of(heads).mark_text(dy=-9, baseline="bottom", fontWeight="bold").encode(
+        chart_of(heads).mark_text(
+            dy=-9, baseline="bottom", fontWeight="bold", limit=width / len(columns) - _GAP
+        ).encode(
             x=x, y=alt.value(0), text=alt.Text("text:N")
         ),
         *(
