@@ -99,7 +99,7 @@ def describe_interaction(part: Component, names: Sequence[str]) -> str:
     """Say that factors interact significantly."""
     share = f", share {part.share.value:.2f}" if part.share else ""
     return (
-        f"{format_list(names)} interact{share}: the best value of one depends on the other"
+        f"{format_list(names)} interact{share}: the effect of one depends on the other"
         f"{'s' if len(names) > 2 else ''}."
     )
 
