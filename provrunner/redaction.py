@@ -37,7 +37,8 @@ _SECRET_PAIRS = frozenset(
 # A word after the secret one that says the value is about the secret, not the secret itself:
 # `token_length` is a number worth keeping, `bos_token` a word of a vocabulary.
 _HARMLESS_SUFFIX = re.compile(
-    "count|dim|embeddings?|file|ids?|len|length|limit|max|min|name|num|path|pattern|rate|size|type"
+    "count|dim|dropout|embeddings?|file|ids?|kind|len|length|limit|max|merging|min|mixer|mixing"
+    "|mode|name|num|path|pattern|pool|pooling|pruning|rate|reduction|selection|shift|size|type"
     "|usage"
 )
 _HARMLESS_TOKEN = re.compile(

@@ -10,7 +10,7 @@ from provrunner.compose.axes import Axis
 from provrunner.compose.declaration import Declaration
 from provrunner.errors import ConfigError
 from provrunner.ids import canonical_json
-from provrunner.redaction import is_secret_key
+from provrunner.redaction import redact_value
 
 __all__ = ["check_axes", "check_distinct", "check_size"]
 
@@ -24,7 +24,7 @@ def check_axes(declared: Declaration, axes: Mapping[str, Axis]) -> None:
         ConfigError: an axis is one of these, or there is none to draw from.
     """
     for axis in axes.values():
-        if is_secret_key(axis.name) and any(isinstance(level, str) for level in axis.levels):
+        if any(_holds_secret(axis.name, level) for level in axis.levels):
             raise ConfigError(
                 f"{axis.where}: {axis.name!r} looks like a secret, and the values of an axis stand "
                 "in the sweep's plan; sweep a key that says which secret to take, and read that "
@@ -83,3 +83,7 @@ def check_distinct(trials: Sequence[Mapping[str, Any]], where: str) -> None:
                 f"{where}: sweep.points: points {same} and {number} are duplicates: "
                 f"{dict(values)}; for more runs of a point use sweep.replicates"
             )
+
+
+def _holds_secret(name: str, level: object) -> bool:
+    return canonical_json(redact_value(name, level)) != canonical_json(level)

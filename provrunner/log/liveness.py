@@ -14,7 +14,16 @@ from pathlib import Path
 
 from provrunner.errors import LogError
 
-__all__ = ["Owner", "is_alive", "own_sweep", "read_owner", "this_process", "write_owner"]
+__all__ = [
+    "Owner",
+    "Takeover",
+    "is_alive",
+    "is_claimed",
+    "own_sweep",
+    "read_owner",
+    "this_process",
+    "write_owner",
+]
 
 STALE_S = 60.0
 """A heartbeat from another machine that is older than this is taken for a death."""
@@ -56,15 +65,35 @@ def this_process() -> Owner:
     )
 
 
+class Takeover:
+    """The claims of dead processes to a sweep, until somebody has been told of them.
+
+    Args:
+        claims: who held each.
+    """
+
+    def __init__(self, claims: Mapping[Path, Owner]) -> None:
+        self._claims = claims
+
+    def tell(self) -> tuple[Owner, ...]:
+        """Return the dead processes and remove their claims; what is not known of one is empty."""
+        claims, self._claims = self._claims, {}
+        for path, holder in claims.items():
+            # its number may be a living one's by now
+            if _holder(path) == holder:
+                path.unlink(missing_ok=True)
+        return tuple(claims.values())
+
+
 @contextmanager
-def own_sweep(sweep_folder: Path) -> Iterator[tuple[Owner, ...]]:
+def own_sweep(sweep_folder: Path) -> Iterator[Takeover]:
     """Be the one process that runs a sweep, until the block is left or the process dies.
 
     A file says so that only one process can make, and that is touched while the process lives;
     beside what a dead one left, the next number is taken.
 
     Yields:
-        The dead processes whose claims were taken over; what is not known of one is empty.
+        What was taken over. Where the block raises before it was told, the next one is to tell.
 
     Raises:
         LogError: another process runs it, or the folder cannot be written.
@@ -76,10 +105,17 @@ def own_sweep(sweep_folder: Path) -> Iterator[tuple[Owner, ...]]:
         # a slower process may have made another one when it saw none that lives
         _refuse(sweep_folder, [path for path in sweep_folder.glob(_CLAIMS) if path != mine])
         beat.start()
-        yield dead
+        takeover = Takeover(dead)
+        yield takeover
+        takeover.tell()
     finally:
         ended.set()
         mine.unlink(missing_ok=True)
+
+
+def is_claimed(sweep_folder: Path) -> bool:
+    """Say whether a process runs a sweep, or one that did has left its claim."""
+    return any(sweep_folder.glob(_CLAIMS))
 
 
 def write_owner(sweep_folder: Path) -> None:
@@ -122,7 +158,7 @@ def is_alive(owner: Owner, heartbeat: float | None, *, now: float | None = None)
     return (time.time() if now is None else now) - heartbeat < STALE_S
 
 
-def _claim(sweep_folder: Path) -> tuple[Path, tuple[Owner, ...]]:
+def _claim(sweep_folder: Path) -> tuple[Path, dict[Path, Owner]]:
     while True:
         dead = _refuse(sweep_folder, list(sweep_folder.glob(_CLAIMS)))
         number = max((int(path.name.split(".")[1]) + 1 for path in dead), default=0)
@@ -134,11 +170,7 @@ def _claim(sweep_folder: Path) -> tuple[Path, tuple[Owner, ...]]:
             continue
         except OSError as error:
             raise LogError(f"cannot write {mine}: {error.strerror or error}") from error
-        for path, holder in dead.items():
-            # its number may be a living one's by now
-            if _holder(path) == holder:
-                path.unlink(missing_ok=True)
-        return mine, tuple(dead.values())
+        return mine, dead
 
 
 def _refuse(sweep_folder: Path, claims: Sequence[Path]) -> dict[Path, Owner]:

@@ -207,6 +207,8 @@ def _checkpoint_problem(
     files = [one for one in (file, *file.rglob("*")) if one.is_file()]
     if not files:
         return _MISSING
+    if not all(one.resolve().is_relative_to(run.resolve()) for one in files):
+        return "a file of the checkpoint leads outside its run"
     size = sum(one.stat().st_size for one in files)
     if data.get("size_bytes") not in (None, size):
         return f"{size} bytes where the checkpoint had {data['size_bytes']}"

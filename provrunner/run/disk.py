@@ -32,8 +32,11 @@ def watching_disk(watch: DiskWatch, *, pause_s: float = _PAUSE_S) -> Iterator[No
                     sys.stderr.write(f"warning: {warning}\n")
                     sys.stderr.flush()
 
-    with repeating(look, pause_s, name="provrunner-disk"):
-        yield
+    try:
+        with repeating(look, pause_s, name="provrunner-disk"):
+            yield
+    finally:
+        look()
 
 
 class DiskWatch:
@@ -56,20 +59,34 @@ class DiskWatch:
     ) -> None:
         self._folder, self._runs = folder, runs
         self._budget, self._free = budget, free
-        self._sizes: dict[str, int] = {}
+        self._sizes: dict[str, tuple[int, int]] = {}
 
     def warnings(self) -> Iterator[tuple[str, str]]:
         """Yield `disk` or `budget` with a sentence where the room will not do.
 
         Nothing tells of that before a run has ended.
         """
+        self._measure()
+        if any(self._judge()):
+            # a clean-up may have made room meanwhile
+            self._sizes.clear()
+            self._measure()
+            yield from self._judge()
+
+    def _measure(self) -> None:
+        """Take the size of each run that has ended since the last look; of a resumed one, anew."""
         for run in run_folders(self._folder):
-            if run.name not in self._sizes and (log_folder(run) / SEAL_FILE).exists():
-                self._sizes[run.name] = _size(run)
-        if not self._sizes:
+            with suppress(FileNotFoundError):
+                ended = (log_folder(run) / SEAL_FILE).stat().st_mtime_ns
+                if run.name not in self._sizes or self._sizes[run.name][0] != ended:
+                    self._sizes[run.name] = (ended, _size(run))
+
+    def _judge(self) -> Iterator[tuple[str, str]]:
+        sizes = [size for _, size in self._sizes.values()]
+        if not sizes:
             return
-        taken, left = sum(self._sizes.values()), max(0, self._runs - len(self._sizes))
-        needed = left * taken // len(self._sizes)
+        taken, left = sum(sizes), max(0, self._runs - len(sizes))
+        needed = left * taken // len(sizes)
         free = self._free(self._folder)
         more = f"{left} runs will take about {_mib(needed)} more"
         advice = f"provrunner gc {self._folder} frees the checkpoints of all but the best run"
@@ -77,7 +94,7 @@ class DiskWatch:
             told = f"the disk of {self._folder} will be full: {more}, and {_mib(free)} are free"
             yield "disk", f"{told}; {advice}"
         if self._budget is not None and max(taken + needed, taken / _NEAR) > self._budget:
-            told = f"{len(self._sizes)} runs of {self._folder} take {_mib(taken)}"
+            told = f"{len(sizes)} runs of {self._folder} take {_mib(taken)}"
             limit = f"sweep.disk_budget is {_mib(self._budget)}"
             yield "budget", f"{told}, {more}, and {limit}; {advice}"
 

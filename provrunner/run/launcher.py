@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter, deque
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from hydra.core.utils import JobReturn, JobStatus
@@ -17,7 +17,7 @@ from provrunner.log.folder import log_folder
 from provrunner.log.liveness import STALE_S
 from provrunner.plan import Plan, Point
 from provrunner.run.engines import Ended, Engine, Job, Share
-from provrunner.run.launching import run_number_of, standing
+from provrunner.run.launching import TAKEN_OVER, run_number_of, standing
 from provrunner.run.progress import Progress
 from provrunner.run.signals import Stopped
 from provrunner.schema import LogState, RunStatus
@@ -150,7 +150,7 @@ class _Launch:
             and self._tries[job.index] <= self._retries
         ):
             self._progress.again(job.point, status)
-            self._waiting.appendleft(job)
+            self._waiting.appendleft(_again(job))
             return
         self._progress.end(job.point, status)
         self._statuses[job.index] = status
@@ -171,6 +171,12 @@ class _Launch:
 def _job(share: Share, index: int, overrides: Sequence[str]) -> Job:
     point = _point(share.plan, overrides)
     return Job(index, point, tuple(overrides), run_folder(share.folder, point.run_id))
+
+
+def _again(job: Job) -> Job:
+    """Return the job of a run's next attempt, which tells nothing that the one before has told."""
+    words = (word for word in job.overrides if not word.startswith(f"+{TAKEN_OVER}="))
+    return replace(job, overrides=tuple(words))
 
 
 def _point(plan: Plan, overrides: Sequence[str]) -> Point:

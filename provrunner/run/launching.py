@@ -19,7 +19,18 @@ from provrunner.plan import Plan, Point
 from provrunner.run.signals import Stopped, raise_on_stop
 from provrunner.schema import RunStatus
 
-__all__ = ["Outcome", "count_statuses", "launch_jobs", "launch_plan", "run_number_of", "standing"]
+__all__ = [
+    "TAKEN_OVER",
+    "Outcome",
+    "count_statuses",
+    "launch_jobs",
+    "launch_plan",
+    "run_number_of",
+    "standing",
+]
+
+TAKEN_OVER = "run.taken_over"
+"""The override that tells a run, the first of a sweep to begin since, of dead processes."""
 
 _AS_PLANNED = {RunStatus.FINISHED, RunStatus.PRUNED}
 

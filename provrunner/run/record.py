@@ -120,7 +120,12 @@ def stopping_rule(record: RunRecord) -> tuple[str, int] | None:
     stops = [row for row in rows if (row["kind"], row["subject"]) == ("adaptation", _STOP)]
     if not stops or stops[-1]["epoch"] is None:
         return None
-    return str(json.loads(stops[-1]["data"])["cause"]), stops[-1]["epoch"] + 1
+    cause = str(json.loads(stops[-1]["data"])["cause"])
+    if (
+        cause == "recorded"
+    ):  # a repetition itself: what had stopped the first one stands in its plan
+        cause = str((record.plan.pruning or {}).get("cause", cause))
+    return cause, stops[-1]["epoch"] + 1
 
 
 def first_record(folder: Path) -> RunRecord | None:

@@ -37,7 +37,7 @@ from provrunner.compose.resolvers import hydra_resolvable
 from provrunner.compose.values import to_override
 from provrunner.errors import ConfigError, LogError
 from provrunner.log import read_plan, replace_plan, run_folder, run_status, seal_run
-from provrunner.log.liveness import own_sweep
+from provrunner.log.liveness import is_claimed, own_sweep
 from provrunner.log.sealed import DamagedSealError
 from provrunner.plan import Plan
 from provrunner.run.code import code_differences, module_differences
@@ -55,7 +55,7 @@ from provrunner.run.trust import (
     check_search_path,
     check_targets,
 )
-from provrunner.run.unchanged import config_differences
+from provrunner.run.unchanged import config_differences, is_group
 from provrunner.schema import LogState, RunStatus
 
 __all__ = ["Choice", "resume_plan", "resume_sweep"]
@@ -188,7 +188,7 @@ def resume_plan(  # noqa: PLR0913  called with its words by name
         ConfigError: the draft is another sweep, or adds points where that was not asked for.
         LogError: the sweep, or a run of it, is being written by a living process.
     """
-    with own_sweep(folder) as taken_over:
+    with own_sweep(folder) as takeover:
         old = read_plan(folder)
         draft = keep_asked(old, draft)
         compose = partial(hydra_context.config_loader.load_sweep_config, config)
@@ -223,7 +223,7 @@ def resume_plan(  # noqa: PLR0913  called with its words by name
             due=due,
             folder=folder,
             extra=_extra_words(choice),
-            taken_over=taken_over,
+            takeover=takeover,
             check_job=check_job,
         )
 
@@ -343,17 +343,20 @@ def _code_differences(record: RunRecord | None) -> tuple[str, ...]:
 
 
 def _has_ended(folder: Path, draft: Plan, *, failed: bool) -> bool:
-    """Say whether there is nothing to run, to ask for or to seal; what runs call is not imported.
+    """Say whether it is plain that nothing is to be run, sealed, refused or tidied up.
 
-    A run that cannot be read is told of by who looks at all of them.
+    Then what runs call need not be imported. A search, and a sweep of groups, whose options may
+    have changed, are looked at more closely; so is one that another process has claimed. A run that
+    cannot be read is told of by who looks at all of them.
     """
     plan = read_plan(folder)
-    draft = keep_asked(plan, draft)
+    if plan.sampler is not None or any(is_group(axis.name) for axis in plan.hyperparameters):
+        return False
+    if (folder / SUBMITIT_FOLDER).exists() or is_claimed(folder):
+        return False
     if plan_differences(plan, draft) or extend_plan(plan, draft, ()) is not plan:
         return False
-    if plan.config_sha256 != draft.config_sha256:
-        return False
-    if plan.stopped is not None or (plan.sampler and len(plan.asked) < plan.sampler.trials):
+    if plan.config_sha256 != draft.config_sha256 or plan.stopped is not None:
         return False
     over = _ENDED - {RunStatus.FAILED} if failed else _ENDED
     states = _states(folder, plan, str)

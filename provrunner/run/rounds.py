@@ -15,12 +15,12 @@ from provrunner.compose.sizes import to_bytes
 from provrunner.compose.sweep import read_search, runs_at_once
 from provrunner.compose.values import to_override
 from provrunner.log.compact import compacting
-from provrunner.log.liveness import Owner
+from provrunner.log.liveness import Owner, Takeover
 from provrunner.log.plan_file import grow_plan
 from provrunner.plan import Plan
 from provrunner.run.asking import Search
 from provrunner.run.disk import DiskWatch, watching_disk
-from provrunner.run.launching import Outcome, count_statuses, launch_jobs
+from provrunner.run.launching import TAKEN_OVER, Outcome, count_statuses, launch_jobs
 from provrunner.run.signals import Stopped, raise_on_stop
 from provrunner.schema import RunStatus
 
@@ -85,7 +85,7 @@ def carry_out(  # noqa: PLR0913  called with its words by name
     due: Collection[int],
     folder: Path,
     extra: Sequence[str] = (),
-    taken_over: Sequence[Owner] = (),
+    takeover: Takeover | None = None,
     check_job: Callable[[DictConfig], object] | None = None,
 ) -> Outcome:
     """Run some runs of a plan that is written down, and those that an adaptive sweep asks for.
@@ -101,20 +101,18 @@ def carry_out(  # noqa: PLR0913  called with its words by name
         due: numbers of the runs to launch.
         folder: the sweep's folder.
         extra: further overrides of each run.
-        taken_over: dead processes whose claim was taken over; the first run to begin tells of them.
+        takeover: of the sweep from dead processes; the first run to begin tells of them.
         check_job: is given each run's configuration before the run is launched, and may refuse it.
     """
-    told_first = _telling(taken_over)
 
     def launch(plan: Plan, numbers: Sequence[int]) -> Outcome:
         some = replace(plan, points=tuple(plan.points[number] for number in numbers))
         jobs = [[*job, *extra] for job in job_overrides(some, arguments, folder)]
-        if jobs:
-            jobs[0] += told_first
-            told_first.clear()
         if check_job is not None:
             for job in jobs:
                 check_job(hydra_context.config_loader.load_sweep_config(config, job))
+        if jobs and takeover is not None:
+            jobs[0] += _telling(takeover.tell())
         return launch_jobs(hydra_context, task_function, config, plan, jobs=jobs, folder=folder)
 
     hours = config.sweep.get("hours")
@@ -139,7 +137,7 @@ def carry_out(  # noqa: PLR0913  called with its words by name
 def _telling(taken_over: Sequence[Owner]) -> list[str]:
     """Return the overrides by which a run is told of dead processes."""
     dead = [{"host": one.host or None, "pid": one.pid or None} for one in taken_over]
-    return [to_override("+run.taken_over", dead)] if dead else []
+    return [to_override(f"+{TAKEN_OVER}", dead)] if dead else []
 
 
 @dataclass
@@ -157,7 +155,8 @@ class _Rounds:
             self._write(replace(self.plan, stopped=None))
         waiting = [due[first : first + width] for first in range(0, len(due), width)]
         while waiting or search is not None:
-            if reason := self.clock.refusal():
+            reason = self.clock.refusal() if waiting or self._is_more_to_ask() else None
+            if reason is not None:
                 self._write(replace(self.plan, stopped=reason))
                 if search is not None:
                     search.tell(self.plan)
@@ -166,6 +165,10 @@ class _Rounds:
                 waiting = self._ask(search)
             if not waiting or not self._run(waiting.pop(0)):
                 return
+
+    def _is_more_to_ask(self) -> bool:
+        sampler = self.plan.sampler
+        return sampler is not None and len(self.plan.asked) < sampler.trials
 
     def _ask(self, search: Search) -> list[Sequence[int]]:
         had = len(self.plan.points)

@@ -19,7 +19,7 @@ from provrunner.plan import Plan
 from provrunner.run.hidden import MASK, shown_values
 from provrunner.run.record import RunRecord, read_record
 
-__all__ = ["config_differences"]
+__all__ = ["config_differences", "is_group"]
 
 _SHOWN = 4
 
@@ -44,7 +44,7 @@ def config_differences(
         compose: gives the configuration of one run, with Hydra's node, from its overrides.
     """
     is_same = old.config_sha256 == draft.config_sha256
-    groups = [axis.name for axis in old.hyperparameters if _is_group(axis.name)]
+    groups = [axis.name for axis in old.hyperparameters if is_group(axis.name)]
     # the digests are of what is composed without the axes, and so without the options swept
     if is_same and not groups:
         return ()
@@ -58,7 +58,8 @@ def config_differences(
     return (*changes[:_SHOWN], *more)
 
 
-def _is_group(axis: str) -> bool:
+def is_group(axis: str) -> bool:
+    """Say whether an axis chooses among the options of a group of conf/, such as `model`."""
     return bool(group_options(axis.partition("@")[0]))
 
 

@@ -274,8 +274,22 @@ def test_a_mistake_in_a_sweep_file_is_told_with_the_file(work):
     )
 
 
-def test_an_axis_of_secrets_is_refused_before_it_stands_in_a_plan():
+@pytest.mark.parametrize(
+    "axis",
+    [
+        "+model.api_key=hunter2,hunter3",
+        "+model.api_key=1234567,hunter2",
+        "+model.api_keys=[hunter2],[hunter3]",
+        "+model.db={password:hunter2},{password:hunter3}",
+        "+model.url=postgresql://me:hunter2@db/x,postgresql://me:hunter3@db/x",
+    ],
+)
+def test_an_axis_of_secrets_is_refused_before_it_stands_in_a_plan(axis):
     with pytest.raises(ConfigError, match="looks like a secret") as refused:
-        plan_of("+model.api_key=hunter2,hunter3")
+        plan_of(axis)
     assert "hunter2" not in str(refused.value)
-    assert len(plan_of("+model.token_length=10,20").points) == 2
+
+
+def test_an_axis_that_is_about_secrets_is_none():
+    assert len(plan_of("+model.token_pooling=mean,max").points) == 2
+    assert len(plan_of("+model.sizes=[1,2.5],[3]", "+model.token_length=10,20").points) == 4

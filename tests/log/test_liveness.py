@@ -65,10 +65,20 @@ def test_a_sweep_is_run_by_one_process_at_a_time(tmp_path):
 def test_what_a_dead_process_claimed_is_taken_over(tmp_path):
     dead = replace(this_process(), pid=str(2**22 + 1))
     (tmp_path / "owner.0.claim").write_text(json.dumps(dead.to_metadata()))
-    with own_sweep(tmp_path) as taken_over:
+    with own_sweep(tmp_path) as takeover:
         assert json.loads((tmp_path / "owner.1.claim").read_text())["pid"] == this_process().pid
-    assert taken_over == (dead,)
+        assert (takeover.tell(), takeover.tell()) == ((dead,), ())
+        assert [path.name for path in tmp_path.iterdir()] == ["owner.1.claim"]
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_claim_is_told_of_by_the_next_one_where_the_first_had_no_time_to(tmp_path):
+    dead = replace(this_process(), pid=str(2**22 + 1))
+    (tmp_path / "owner.0.claim").write_text(json.dumps(dead.to_metadata()))
+    with pytest.raises(RuntimeError, match="too early"), own_sweep(tmp_path):
+        raise RuntimeError("too early")
+    with own_sweep(tmp_path) as takeover:
+        assert takeover.tell() == (dead,)
 
 
 def test_a_claim_that_says_nothing_yet_is_a_living_one_until_it_is_old(tmp_path):
@@ -78,7 +88,8 @@ def test_a_claim_that_says_nothing_yet_is_a_living_one_until_it_is_old(tmp_path)
         pass
     os.utime(claim, (1000.0, 1000.0))
     with own_sweep(tmp_path):
-        assert [path.name for path in tmp_path.iterdir()] == ["owner.4.claim"]
+        assert (tmp_path / "owner.4.claim").exists()
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_claim_of_another_machine_holds_while_it_is_touched(tmp_path):

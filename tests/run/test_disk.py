@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
+from support.processes import wait_for
 
 from provrunner.log.folder import SEAL_FILE
 from provrunner.run.disk import DiskWatch, watching_disk
@@ -70,11 +73,35 @@ def test_each_matter_is_told_once_while_the_sweep_runs(tmp_path, capsys, monkeyp
 
     monkeypatch.setattr(DiskWatch, "warnings", warnings)
     with watching_disk(DiskWatch(tmp_path, 3), pause_s=0.001):
-        while len(calls) < 4:
-            pass
+        wait_for(lambda: len(calls) >= 4)
     assert capsys.readouterr().err == (
         "warning: it will be full, said at look 1\nwarning: it is spent\n"
     )
+
+
+def test_a_sweep_that_ends_at_once_is_looked_at_when_it_ends(tmp_path, capsys):
+    with watching_disk(DiskWatch(tmp_path, 1, budget=MIB)):
+        end_run(tmp_path, 0, MIB)
+    assert "sweep.disk_budget is 1 MiB" in capsys.readouterr().err
+
+
+def test_a_run_that_went_on_is_measured_anew(tmp_path):
+    watch = DiskWatch(tmp_path, 1, budget=4 * MIB)
+    end_run(tmp_path, 0, MIB)
+    assert told(watch) == {}
+    (run,) = (tmp_path / "runs").iterdir()
+    (run / "next.ckpt").write_bytes(b"\0" * 5 * MIB)
+    os.utime(run / "log" / SEAL_FILE, ns=(1, 1))
+    assert "1 runs of" in told(watch)["budget"]
+
+
+def test_room_that_a_clean_up_made_is_seen(tmp_path):
+    watch = DiskWatch(tmp_path, 2, budget=10 * MIB)
+    end_run(tmp_path, 0, 4 * MIB)
+    assert told(watch) == {}
+    next(tmp_path.glob("runs/*/last.ckpt")).unlink()
+    end_run(tmp_path, 1, 6 * MIB)
+    assert told(watch) == {}
 
 
 @pytest.mark.parametrize("fault", [OSError(28, "no space"), FileNotFoundError()])
@@ -87,5 +114,4 @@ def test_what_goes_wrong_with_it_stops_no_sweep(tmp_path, fault, monkeypatch):
 
     monkeypatch.setattr(DiskWatch, "warnings", warnings)
     with watching_disk(DiskWatch(tmp_path, 3), pause_s=0.001):
-        while len(calls) < 2:
-            pass
+        wait_for(lambda: len(calls) >= 2)

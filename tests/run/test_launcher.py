@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import signal
+import subprocess
+import sys
 from types import SimpleNamespace
 
 import pytest
 from support.past import write_run
 
-from provrunner.log import ArrowSink, run_folder, seal_run
+from provrunner.log import run_folder, seal_run
 from provrunner.plan import Objective, Plan, Point
 from provrunner.run.engines import Share
 from provrunner.run.launcher import _ended_before, launch
@@ -18,6 +20,12 @@ from provrunner.schema import RunStatus
 
 POINTS = tuple(Point(n, f"{n:04d}-0000000{n}", f"t{n}", 0, 0, {"lr": n}) for n in range(4))
 PLAN = Plan("s", "s", "2026-01-01T00:00:00Z", Objective("val/loss"), "list", (), POINTS)
+BEGIN = """
+import os, pathlib, sys
+from provrunner.log import ArrowSink
+ArrowSink(pathlib.Path(sys.argv[1]), sweep_id="s", run_id="0").open(0)
+os._exit(0)
+"""
 
 
 class Breaking:
@@ -53,11 +61,12 @@ def test_nothing_goes_on_without_a_sweep_that_an_error_ended(tmp_path):
 
 def test_a_stop_leaves_no_log_of_a_job_that_still_waited_in_a_queue(tmp_path):
     share = Share(None, None, SimpleNamespace(on_error="continue"), tmp_path, PLAN)
-    begun = ArrowSink(run_folder(tmp_path, POINTS[0].run_id), sweep_id="s", run_id="0")
-    begun.open(0)
+    # begun by a process that did not come to its end
+    subprocess.run(
+        [sys.executable, "-c", BEGIN, run_folder(tmp_path, POINTS[0].run_id)], check=True
+    )
     with pytest.raises(Stopped):
         launch(Breaking(Stopped(signal.SIGTERM)), share, [["run.number=0"], ["run.number=1"]], 0)
-    begun.close(RunStatus.INTERRUPTED)
     statuses = [standing(run_folder(tmp_path, point.run_id)) for point in POINTS[:2]]
     assert statuses == [RunStatus.INTERRUPTED, RunStatus.PLANNED]
 
