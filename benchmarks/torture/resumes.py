@@ -16,6 +16,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +41,8 @@ def run_and_kill(folder: Path, words: list[str], *, runs: int, kills: int, seed:
         while (_sealed(folder) < share or not _training(folder)) and process.poll() is None:
             time.sleep(0.01)
         time.sleep(numbers.uniform(0, 0.5))
-        os.killpg(process.pid, signal.SIGKILL)
+        with suppress(ProcessLookupError):  # it may have come to its end before
+            os.killpg(process.pid, signal.SIGKILL)
         process.wait()
         _await_silence(process.pid)
         ended.append(_sealed(folder))
@@ -85,13 +87,12 @@ def _training(folder: Path) -> int:
 
 
 def _await_silence(group: int) -> None:
-    """Wait until no process of a killed group is left."""
-    while True:
-        try:
+    """Wait until no process of a killed group is left; where nobody reaps them, ten seconds."""
+    deadline = time.monotonic() + 10.0
+    with suppress(ProcessLookupError):
+        while time.monotonic() < deadline:
             os.killpg(group, 0)
-        except ProcessLookupError:
-            return
-        time.sleep(0.05)
+            time.sleep(0.05)
 
 
 def _words(runs: int) -> list[str]:

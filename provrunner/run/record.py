@@ -121,9 +121,8 @@ def stopping_rule(record: RunRecord) -> tuple[str, int] | None:
     if not stops or stops[-1]["epoch"] is None:
         return None
     cause = str(json.loads(stops[-1]["data"])["cause"])
-    if (
-        cause == "recorded"
-    ):  # a repetition itself: what had stopped the first one stands in its plan
+    if cause == "recorded":
+        # a repetition itself: what had stopped the first one stands in its plan
         cause = str((record.plan.pruning or {}).get("cause", cause))
     return cause, stops[-1]["epoch"] + 1
 

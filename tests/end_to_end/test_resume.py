@@ -6,7 +6,7 @@ import shutil
 import signal
 
 import pytest
-from support.processes import Program, run
+from support.processes import Program, run, run_anew
 
 import provrunner
 
@@ -110,7 +110,7 @@ def test_more_seeds_are_added_and_what_was_there_stays(undisturbed, tmp_path):
     ]  # fmt: skip
     assert f"by {asked}" in ended.stdout
     assert (folder / "plan.0.json").is_file()
-    assert run(["resume", "sweep"], cwd).stderr == ""
+    assert run_anew(["resume", "sweep"], cwd).stderr == ""
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ import duckdb
 import pandas as pd
 import polars as pl
 import pytest
-from support.processes import SMALL, command, only_sweep, run, run_anew
+from support.processes import SMALL, command, only_sweep, run, run_anew, wait_for
 
 import provrunner
 from provrunner.schema import TABLES
@@ -114,7 +114,8 @@ def test_a_killed_report_leaves_no_half_file_and_the_next_one_gives_the_same_byt
         process = subprocess.Popen(
             command("report", str(sweep)), cwd=tmp_path, stdout=subprocess.DEVNULL
         )
-        time.sleep(rng.uniform(0.3, 3.5))
+        wait_for(lambda: contents(sweep) or process.poll() is not None)  # noqa: B023
+        time.sleep(rng.uniform(0, 1.5))
         process.kill()
         process.wait()
         left = {name: data for name, data in contents(sweep).items() if not name.endswith(".tmp")}
