@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -11,9 +11,10 @@ from typing import Any
 import altair as alt
 
 from provrunner.report.escape import visible
+from provrunner.report.frame import Values
 from provrunner.report.wording import value_text
 
-__all__ = ["Axis", "choose_axis", "value_scale"]
+__all__ = ["Axis", "axis_of", "choose_axis", "given_values", "value_scale"]
 
 _LOG_RATIO = 100.0
 _TICKS = 8
@@ -111,10 +112,41 @@ class Axis:
         ]
 
 
-def choose_axis(levels: Sequence[Mapping[str, Any]], parameter: Mapping[str, Any]) -> Axis:
+def axis_of(summary: Mapping[str, Any], name: str, values: Values) -> Axis | None:
+    """Choose the axis of a hyperparameter for all charts; None where it has no levels.
+
+    Args:
+        summary: the sensitivity summary as plain values.
+        name: the hyperparameter.
+        values: the values of each run by its number.
+    """
+    levels = [row for row in summary["marginals"] if row["parameter"] == name]
+    found = [item for item in summary["parameters"] if item["name"] == name]
+    if not levels or not found:
+        return None
+    return choose_axis(levels, found[0], given_values(summary, name, values))
+
+
+def given_values(summary: Mapping[str, Any], name: str, values: Values) -> list[Any]:
+    """Return a hyperparameter's value of each run, however it ended, and of each next point."""
+    after = (summary.get("next_points") or {"points": []})["points"]
+    return [given[name] for given in [*values.values(), *after] if name in given]
+
+
+def choose_axis(
+    levels: Sequence[Mapping[str, Any]], parameter: Mapping[str, Any], others: Iterable[Any] = ()
+) -> Axis:
     """Choose a hyperparameter's axis by its levels and declared scale.
 
-    Levels that grow by factors, such as 0.001, 0.01, 0.1, get a log axis even if none is declared.
+    Numbers get a log axis where that is declared. They get one too, as 0.001, 0.01, 0.1 do, where
+    the levels and the default together are at least three numbers, all above 0, over a factor of
+    100 or more, and stand more evenly by their logarithms. A number that is not above 0 has no
+    place on a log axis: with one among the levels or the others the axis is linear.
+
+    Args:
+        levels: rows with `level` and `position`.
+        parameter: with its `name`, `scale` and `default`.
+        others: further values that charts show, such as those that all runs failed with.
 
     Example:
         >>> rows = [{"level": 0.01, "position": 0}, {"level": 0.1, "position": 1}]
@@ -126,9 +158,10 @@ def choose_axis(levels: Sequence[Mapping[str, Any]], parameter: Mapping[str, Any
     scale = parameter["scale"]
     if scale not in {"linear", "log"} or not all(map(_is_number, values)):
         return Axis(parameter["name"], values, "categorical")
-    if scale == "log" and min(values) <= 0:
+    is_positive = all(value > 0 for value in [*values, *others] if _is_number(value))
+    if scale == "log" and not is_positive:
         scale = "linear"
-    elif scale == "linear" and _is_even_in_logs([*values, parameter.get("default")]):
+    elif is_positive and _is_even_in_logs([*values, parameter.get("default")]):
         scale = "log"
     axis = Axis(parameter["name"], tuple(sorted(values)), scale)
     default = axis.place(parameter.get("default"))
@@ -170,6 +203,8 @@ def _is_even_in_logs(values: Sequence[Any]) -> bool:
     linear, logs = (
         [b - a for a, b in pairwise(line)] for line in (places, [*map(math.log, places)])
     )
+    if min(logs) <= 0:  # two levels are so close that their logarithms are equal
+        return False
     return max(logs) / min(logs) < max(linear) / min(linear)
 
 

@@ -9,11 +9,10 @@ from typing import Any
 import altair as alt
 import pyarrow as pa
 
-from provrunner.report.axes import Axis, value_scale
+from provrunner.report.axes import Axis, axis_of, value_scale
 from provrunner.report.escape import visible
 from provrunner.report.frame import WIDE, Drawing, Values, chart_of, size_text, thinned, title
 from provrunner.report.numbers import number
-from provrunner.report.points import axis_of
 from provrunner.report.theme import RAMP, VERMILION
 from provrunner.report.wording import short_names, value_text
 
@@ -42,7 +41,8 @@ def run_lines(
         values: the values of each run by its number.
         width: of the plot in pixels.
     """
-    axes = [axis for name in names if (axis := axis_of(summary, name)) is not None][:_AXES]
+    known = (axis_of(summary, name, values) for name in names)
+    axes = [axis for axis in known if axis is not None][:_AXES]
     every = [row for row in _runs(runs) if row["run"] in values]
     found = thinned(every, _LINES)
     if len(axes) < 2 or len(found) < 2:

@@ -10,7 +10,7 @@ from typing import Any
 import altair as alt
 import pyarrow as pa
 
-from provrunner.report.axes import Axis, choose_axis, value_scale
+from provrunner.report.axes import Axis, axis_of, value_scale
 from provrunner.report.escape import visible
 from provrunner.report.frame import (
     NARROW,
@@ -46,9 +46,9 @@ def marginal(
     """
     levels = [row for row in summary["marginals"] if row["parameter"] == name]
     found = [item for item in summary["parameters"] if item["name"] == name]
-    if not levels or not found:
+    axis = axis_of(summary, name, values)
+    if axis is None:
         return None
-    axis = choose_axis(levels, found[0])
     points = _run_points(runs, values, name, axis)
     axis = _holding(axis, points)
     seen = [row for row in points if row["value"] is not None]

@@ -9,7 +9,7 @@ from typing import Any
 import altair as alt
 import pyarrow as pa
 
-from provrunner.report.axes import Axis, choose_axis, value_scale
+from provrunner.report.axes import Axis, axis_of, choose_axis, given_values, value_scale
 from provrunner.report.escape import visible
 from provrunner.report.frame import (
     NARROW,
@@ -50,11 +50,12 @@ def design_map(
         values: the values of each run by its number.
         width: of the plot in pixels.
     """
-    axes = [axis for name in names if (axis := axis_of(summary, name)) is not None][:2]
+    found = (axis_of(summary, name, values) for name in names)
+    axes = [axis for axis in found if axis is not None][:2]
     if len(axes) < 2:
         return None
     after = (summary.get("next_points") or {"points": []})["points"]
-    x, y = (axis.reaching(_values_on(axis, values, after)) for axis in axes)
+    x, y = (axis.reaching(given_values(summary, axis.name, values)) for axis in axes)
     dots, failed = _map_rows(x, y, runs, values)
     marked = _next_rows(x, y, after)
     if not dots and not failed:
@@ -88,13 +89,6 @@ def design_map(
         height=240,
         title=title(f"Where the runs are: {x.name} × {y.name}", [line], width=width),
     )
-
-
-def axis_of(summary: Mapping[str, Any], name: str) -> Axis | None:
-    """Choose the axis of a hyperparameter by its levels; None where it has none."""
-    levels = [row for row in summary["marginals"] if row["parameter"] == name]
-    found = [item for item in summary["parameters"] if item["name"] == name]
-    return choose_axis(levels, found[0]) if levels and found else None
 
 
 def failure_rate(summary: Mapping[str, Any], name: str, width: int = NARROW) -> Drawing | None:
@@ -183,10 +177,6 @@ def quality_cost(summary: Mapping[str, Any], runs: pa.Table, width: int = WIDE) 
     return alt.layer(*layers).properties(
         width=width, height=240, title=title(cost["text"], lines, width=width)
     )
-
-
-def _values_on(axis: Axis, values: Values, after: Sequence[Mapping[str, Any]]) -> list[Any]:
-    return [given.get(axis.name) for given in [*values.values(), *after]]
 
 
 def _map_rows(

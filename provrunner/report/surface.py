@@ -10,11 +10,10 @@ import altair as alt
 import numpy as np
 import pyarrow as pa
 
-from provrunner.report.axes import Axis
+from provrunner.report.axes import Axis, axis_of
 from provrunner.report.escape import visible
 from provrunner.report.frame import NARROW, Drawing, Values, chart_of, size_text, thinned, title
 from provrunner.report.numbers import number
-from provrunner.report.points import axis_of
 from provrunner.report.theme import RAMP
 from provrunner.report.wording import short_names
 
@@ -48,7 +47,7 @@ def surface(
     """
     cells = [row for row in summary["interactions"] if (row["a"], row["b"]) == (a, b)]
     known = [row for row in cells if row.get("surface") is not None]
-    x, y = axis_of(summary, a), axis_of(summary, b)
+    x, y = (axis_of(summary, name, values) for name in (a, b))
     r2 = (summary.get("trust") or {}).get("press_r2")
     if not known or x is None or y is None or r2 is None or r2 < _LEAST_R2:
         return None

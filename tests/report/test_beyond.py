@@ -160,6 +160,33 @@ def test_the_design_shows_counts_failures_and_where_to_run_next(analysed, lossy_
     assert design_map(analysed, [LR], lossy_runs, values) is None
 
 
+@pytest.mark.parametrize("given", ["run", "next point"])
+def test_what_lies_at_0_stays_on_charts_of_levels_that_grow_by_factors(
+    analysed, lossy_runs, values, given
+):
+    points = analysed["next_points"]["points"]
+    if given == "run":  # those at the highest rate, which all diverged
+        values = {run: {**at, LR: 0.0 if at[LR] == 0.1 else at[LR]} for run, at in values.items()}
+    else:
+        points = [{**points[0], LR: 0.0}]
+    parameters = [
+        {**item, "scale": "linear"} if item["name"] == LR else item
+        for item in analysed["parameters"]
+    ]
+    marginals = [
+        {**row, "level": 0.9} if row["parameter"] == LR and row["level"] == 0.03 else row
+        for row in analysed["marginals"]
+    ]
+    values = {run: {**at, LR: 0.9 if at[LR] == 0.03 else at[LR]} for run, at in values.items()}
+    told = {**analysed, "parameters": parameters, "marginals": marginals}
+    told["next_points"] = {**analysed["next_points"], "points": points}
+    svg = render_svg(design_map(told, [LR, WIDTH], lossy_runs, values))
+    assert svg.count('aria-label="3 runs did not finish here: ') == 2
+    assert 'aria-label="1: ' in svg
+    drawn = marginal(told, LR, lossy_runs, values).to_dict()["layer"][0]["encoding"]["x"]["scale"]
+    assert drawn["type"] == "linear"
+
+
 def test_every_run_is_a_line_that_the_filter_can_find(analysed, lossy_runs, values):
     svg = render_svg(run_lines(analysed, [LR, WIDTH], lossy_runs, values))
     told = re.findall(r'<path aria-label="(run \d+: [^"]*)"', svg)

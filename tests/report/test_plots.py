@@ -195,6 +195,8 @@ def test_every_level_lies_on_its_axis(levels, scale):
         ([1.0, 50.0, 100.0], None, "linear"),
         ([1.0, 10.0], 1.0, "linear"),
         ([0.001, 0.01, 0.1], 0.0, "linear"),
+        ([0.01, 3.3, 1.1 * 3, 5.0], None, "linear"),
+        ([1, 100, 100.00000000000001, 1e4], None, "linear"),
     ],
 )
 def test_levels_that_grow_by_factors_get_a_log_axis(levels, default, kind):
@@ -205,6 +207,14 @@ def test_levels_that_grow_by_factors_get_a_log_axis(levels, default, kind):
 def test_a_log_axis_needs_positive_levels():
     rows = [{"level": level, "position": i} for i, level in enumerate([0.0, 0.1])]
     assert choose_axis(rows, {"name": "x", "scale": "log", "default": None}).scale == "linear"
+
+
+@pytest.mark.parametrize("scale", ["linear", "log"])
+def test_a_value_of_failed_runs_alone_must_have_a_place_on_the_axis(scale):
+    rows = [{"level": level, "position": i} for i, level in enumerate([0.001, 0.01, 0.1])]
+    parameter = {"name": "x", "scale": scale, "default": None}
+    assert choose_axis(rows, parameter, [0.001, 0.5, None]).scale == "log"
+    assert choose_axis(rows, parameter, [0.001, 0.0]).scale == "linear"
 
 
 def test_truth_values_are_no_numbers():
