@@ -235,17 +235,20 @@ def _label(rows: Sequence[Row]) -> str:
 
 
 def _shortened(label: str) -> str:
-    """Write a hyperparameter's value with six digits, if it is a number that has more.
+    """Write a hyperparameter's value with six digits, if it has more and is no whole number.
 
     Example:
-        >>> _shortened("lr = 0.0011150298626945475"), _shortened("width = 64")
-        ('lr = 0.00111503', 'width = 64')
+        >>> _shortened("lr = 0.0011150298626945475"), _shortened("steps = 12345678901234")
+        ('lr = 0.00111503', 'steps = 12345678901234')
     """
     name, sign, value = label.rpartition(" = ")
     try:
-        short = f"{float(value):.6g}"
+        number = float(value)
     except ValueError:
         return label
+    if number.is_integer():
+        return label
+    short = f"{number:.6g}"
     return f"{name}{sign}{short}" if len(short) < len(value) else label
 
 

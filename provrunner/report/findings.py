@@ -105,7 +105,9 @@ def _key_figures(summary: Mapping[str, Any]) -> Markup:
         tiles.append(("largest share", share(top["share"]), join(told, _BREAK)))
     if noise.get("sigma") is not None:
         told = [] if noise.get("share") is None else [f"share {share(noise['share'])}"]
-        told += [] if noise.get("df") is None else [f"{noise['df']:.3g} degrees of freedom"]
+        told += (
+            [] if noise.get("df") is None else [f"{count(round(noise['df']), 'degree')} of freedom"]
+        )
         tiles.append(("seed noise σ", number(noise["sigma"], 2), join(told, _BREAK)))
     cells = [
         element("div", element("dt", name), element("dd", value, element("small", below)))

@@ -8,15 +8,17 @@
   const filter = document.getElementById("filter");
   const shown = document.getElementById("shown");
   const names = heads.map((head) => head.textContent.toLowerCase());
-  /* Columns of plain numbers hold them exactly, for the eye they are rounded. */
+  /* Columns of plain numbers hold them exactly; for the eye decimals are rounded to four digits. */
+  const rounded = (value) => Number(
+    value.toPrecision(Math.max(4, Math.floor(Math.log10(Math.abs(value))) + 1)));
   heads.forEach((head, column) => {
     if (head.dataset.plain === undefined) return;
     for (const { cells } of rows) {
       const text = cells[column].textContent;
-      if (text === "null") continue;
+      if (text === "" || text === "null") continue;
       cells[column].dataset.v = text;
-      if (text.length > 8 && /[.e]/.test(text))
-        cells[column].textContent = Number(Number(text).toPrecision(4));
+      if (text.length > 8 && !Number.isInteger(Number(text)))
+        cells[column].textContent = rounded(Number(text));
     }
   });
   const number = (cell) => (cell.dataset.v === undefined ? null : Number(cell.dataset.v));
@@ -53,9 +55,9 @@
     return (row) => {
       const cell = row.cells[column];
       const [value, limit] = [number(cell), Number(wanted)];
-      // cells hold the first nine digits of a number, and may show fewer
-      const same = value === limit || value === Number(limit.toPrecision(9))
-        || cell.textContent === wanted;
+      // cells hold the first nine digits of a number, and may show fewer, which = takes too
+      const same = value === limit || value === Number(limit.toPrecision(9));
+      const alike = same || cell.textContent === wanted;
       if (value === null || Number.isNaN(limit)) {
         // the reason follows the status in its cell
         const told = cell.querySelector(".status") ?? cell;
@@ -64,7 +66,7 @@
       }
       return {
         "<": value < limit && !same, ">": value > limit && !same, "<=": value <= limit || same,
-        ">=": value >= limit || same, "=": same, "!=": !same,
+        ">=": value >= limit || same, "=": alike, "!=": !alike,
       }[sign];
     };
   };

@@ -84,7 +84,8 @@ def runs_table(
         for name in head
     ]  # fmt: skip
     curves = _curves(epochs, metric)
-    names.append(element("th", "curve" if curves else "", scope="col"))
+    curve = join(["curve", element("span", f" of {visible(metric)}", class_="unseen")])
+    names.append(element("th", curve if curves else "", scope="col"))
     places = decimals(row["objective"] for row in rows)
     body = [
         _row(row, swept, plain, places, _last(row, curves, configs)) for row in rows[:MOST_ROWS]
@@ -133,7 +134,7 @@ def _row(
         _cell(_objective(row["objective"], places), row["objective"]),
         _cell(_whole(row["objective_epoch"]), row["objective_epoch"]),
         *(_level(row[name], is_plain=name in plain) for name in swept),
-        _level(row["seed"], is_plain="seed" in plain),
+        _cell("") if row["seed"] is None else _level(row["seed"], is_plain="seed" in plain),
         _cell(duration(row["duration_s"]), row["duration_s"]),
     ]
     number_, id_ = row["run"], html_text(row["run_id"])
@@ -172,7 +173,7 @@ def _curves(epochs: pa.Table | None, metric: str) -> dict[int, Markup]:
 def _spark(
     points: Sequence[tuple[int, float]], ends: tuple[float, float], last: int, is_log: bool
 ) -> Markup:
-    step = max(1, math.ceil(len(points) / _POINTS))
+    step = max(1, math.ceil((len(points) - 1) / (_POINTS - 1)))
     kept = [*points[:-1:step], points[-1]]
     low, high = ends
     places = [
@@ -214,7 +215,8 @@ def _level(value: Any, *, is_plain: bool) -> str:
     text = value_text(value)
     if not _is_number(value):
         return _cell(text)
-    exact = f"{value:.{_EXACT}g}" if isinstance(value, float) and len(text) > _EXACT else text
+    is_long = isinstance(value, float) and not value.is_integer() and len(text) > _EXACT
+    exact = f"{value:.{_EXACT}g}" if is_long else text
     return f"<td>{exact}" if is_plain else _cell(exact, value)
 
 

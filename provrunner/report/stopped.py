@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from provrunner.plan import Plan
+from provrunner.report.numbers import count
 from provrunner.schema import RunStatus
 from provrunner.sensitivity import Summary
 
@@ -18,11 +19,15 @@ def flag_stopped(summary: Summary, plan: Plan) -> Summary:
     """
     if plan.stopped is None:
         return summary
-    counts = {
+    missing = {
         "begun": summary.document["statuses"].get(RunStatus.PLANNED, 0),
         "asked for": plan.runs_promised - len(plan.points),
     }
-    left = [f"{count} runs were not {word}" for word, count in counts.items() if count]
+    left = [
+        f"{count(runs, 'run')} {'was' if runs == 1 else 'were'} not {word}"
+        for word, runs in missing.items()
+        if runs
+    ]
     detail = "; ".join([plan.stopped, *left])
     flag = {"flag": "stopped", "detail": detail}
     return Summary({**summary.document, "flags": [flag, *summary.document["flags"]]})

@@ -183,6 +183,18 @@ def test_the_filter_takes_words_and_comparisons(opened, words, shown):
     assert opened.run(lines) == int(shown.split()[0])
 
 
+def open_table(browser: Browser, folder: Path, table: str) -> None:
+    script = files("provrunner.report").joinpath("page.js").read_text("utf-8")
+    path = folder / "table.html"
+    path.write_text(f"<!DOCTYPE html>{table}<script>{script}</script>", encoding="utf-8")
+    browser.open(path)
+
+
+def shown_column(browser: Browser, column: int) -> list[str]:
+    rows = "[...document.querySelectorAll('#all-runs tbody tr')]"
+    return browser.run(f"{rows}.map((row) => row.cells[{column}].innerText)")
+
+
 def test_long_numbers_are_shown_short_and_compared_by_nine_digits(browser, tmp_path):
     data = report_data()
     runs = data.runs_table(data.sweep_points()[:6])
@@ -192,29 +204,38 @@ def test_long_numbers_are_shown_short_and_compared_by_nine_digits(browser, tmp_p
     place = runs.column_names.index("seed")
     seeds = pa.array([4294967295, *runs["seed"].to_pylist()[1:]])
     runs = runs.set_column(place, "seed", seeds)
-    script = files("provrunner.report").joinpath("page.js").read_text("utf-8")
-    path = tmp_path / "table.html"
-    table = runs_table(data.sweep_plan(), runs, None)
-    path.write_text(f"<!DOCTYPE html>{table}<script>{script}</script>", encoding="utf-8")
-    browser.open(path)
-    seen = (
-        "[...document.querySelectorAll('#all-runs tbody tr')].map((row) => row.cells[4].innerText)"
-    )
+    open_table(browser, tmp_path, runs_table(data.sweep_plan(), runs, None))
     told = ["0.01235", "0.01235", "1e-05", "0.1", "3.3e-07", "null"]
-    assert browser.run(seen) == told
-    seen_seeds = (
-        "[...document.querySelectorAll('#all-runs tbody tr')].map((row) => row.cells[6].innerText)"
-    )
-    assert browser.run(seen_seeds) == ["4294967295", *map(str, runs["seed"].to_pylist()[1:])]
+    assert shown_column(browser, 4) == told
+    assert shown_column(browser, 6) == ["4294967295", *map(str, runs["seed"].to_pylist()[1:])]
     for words, count in {
         "lr=0.0123456789012": 1, "lr=0.01234567": 1, "lr=0.01235": 2, "lr<0.0123456789012": 3,
         "lr<=0.0123456789012": 4, "lr>0.0123456789012": 1, "lr=null": 1, "lr<1e-6": 1,
+        "lr!=0.01235": 4, "lr>=0.01235": 1, "lr<0.01235": 4, "lr>0.01235": 1, "lr<=0.01235": 4,
     }.items():  # fmt: skip
         assert type_filter(browser, words).split()[0] == str(count), words
     browser.run("""document.querySelectorAll("#all-runs th button")[4].click()""")
     type_filter(browser, "")
-    assert browser.run(seen) == ["3.3e-07", "1e-05", "0.01235", "0.01235", "0.1", "null"]
+    told = ["3.3e-07", "1e-05", "0.01235", "0.01235", "0.1", "null"]
+    assert shown_column(browser, 4) == told
     assert browser.complaints == []
+
+
+def test_digits_before_the_point_are_never_rounded_and_an_unknown_seed_is_empty(browser, tmp_path):
+    data = report_data()
+    runs = data.runs_table(data.sweep_points()[:6])
+    steps = [1234567.0, 12345.678, -12345.678, 1234567891.0, 2.5, 1234.56789]
+    seeds = [None, 3, 2, None, 1, 0]
+    for name, column in {"optimizer.lr": steps, "seed": seeds}.items():
+        runs = runs.set_column(runs.column_names.index(name), name, pa.array(column))
+    open_table(browser, tmp_path, runs_table(data.sweep_plan(), runs, None))
+    told = ["1234567.0", "12346", "-12346", "1234567891.0", "2.5", "1235"]
+    assert shown_column(browser, 4) == told
+    assert shown_column(browser, 6) == ["", "3", "2", "", "1", "0"]
+    assert type_filter(browser, "seed<1") == "1 run"
+    browser.run("""document.querySelectorAll("#all-runs th button")[6].click()""")
+    type_filter(browser, "")
+    assert shown_column(browser, 6) == ["0", "1", "2", "3", "", ""]
 
 
 def test_a_link_to_a_run_shows_the_row_that_the_filter_hides(opened):

@@ -12,6 +12,9 @@ import pytest
 
 from provrunner.report.html import build_page
 from provrunner.report.markup import Markup, element, table
+from provrunner.report.runs_table import runs_table
+from provrunner.report.stopped import flag_stopped
+from provrunner.sensitivity import Summary
 
 HOSTILE = "\"'><img src=x onerror=alert(1)><script>alert(2)</script>\u202e"
 VOID = {"meta", "link", "input", "img", "br"}
@@ -133,6 +136,33 @@ def test_every_run_has_a_row_with_its_values(page):
     assert body.count("<tr>") == 30
     assert "val/loss is NaN at step 112" in body
     assert '<td data-v="0.096">0.0960<' in body
+    head = page.split('id="all-runs"')[1].split("</thead>")[0]
+    assert head.endswith('curve<span class="unseen"> of val/loss</span></th></tr>')
+
+
+@pytest.mark.parametrize(("epochs", "corners"), [(2, 2), (18, 18), (19, 10), (36, 13), (307, 18)])
+def test_a_curve_in_the_table_has_at_most_eighteen_corners(plan, tables, epochs, corners):
+    import pyarrow as pa
+
+    told = {"run": [0] * epochs, "epoch": list(range(epochs)), "val/loss": [1.0] * epochs}
+    path = re.findall(r'<path d="([^"]*)"', runs_table(plan, tables["runs"], pa.table(told)))
+    assert len(path) == 1
+    numbers = re.findall(r"-?\d*\.?\d+", path[0])
+    assert len(numbers) == 2 * corners
+
+
+def test_degrees_of_freedom_are_counted_in_full(inputs):
+    for df, told in ((1200, "1200 degrees of freedom"), (1.0, "1 degree of freedom")):
+        inputs["summary"]["noise"]["df"] = df
+        page = build_page(**inputs)
+        assert told in page.split('<dl class="key">')[1].split("</dl>")[0]
+
+
+@pytest.mark.parametrize(("left", "told"), [(1, "1 run was"), (2, "2 runs were")])
+def test_what_was_not_begun_is_counted(plan, left, told):
+    summary = Summary({"flags": [], "statuses": {"planned": left}})
+    (flag,) = flag_stopped(summary, replace(plan, stopped="no time")).document["flags"]
+    assert flag["detail"] == f"no time; {told} not begun"
 
 
 def hostile_inputs(inputs: dict[str, Any]) -> dict[str, Any]:
