@@ -11,6 +11,7 @@ import pyarrow as pa
 import pytest
 
 from benchmarks.browser import Browser, find_chromium
+from benchmarks.sensitivity import random_case
 from provrunner.graph import BASE_IRI, Graph, build_view
 from provrunner.graph.statements import Statements
 from provrunner.report.compact_svg import compact_svg
@@ -19,6 +20,7 @@ from provrunner.report.frame import WIDE, render_svg
 from provrunner.report.html import build_page
 from provrunner.report.results import build_study, objective_by_epoch, trials_table
 from provrunner.report.runs_table import runs_table
+from provrunner.report.surface import surface
 from provrunner.report.svg import inline_svg
 from provrunner.sensitivity import build_summary
 
@@ -117,14 +119,40 @@ def test_every_chart_is_drawn(opened):
     assert {name for name, is_drawn in seen if is_drawn} == expected
 
 
-def test_a_chart_in_fewer_bytes_looks_the_same(browser, tmp_path):
+def grid_charts() -> list[str]:
+    """All charts of a grid."""
     data = report_data()
     plan = data.sweep_plan()
     runs, epochs = data.runs_table(data.sweep_points()), data.epochs_table(data.sweep_points())
     summary = build_summary(trials_table(plan, runs), build_study(plan)).to_dict()
     pictures = list_pictures(summary, plan, runs, epochs)
-    whole = [render_svg(chart) for one in pictures if (chart := one.draw(WIDE)) is not None]
+    return [render_svg(chart) for one in pictures if (chart := one.draw(WIDE)) is not None]
+
+
+def surface_charts() -> list[str]:
+    """A fitted surface, and the same where half of it is uncertain."""
+    rng = np.random.default_rng(0)
+    unit = rng.random((80, 2))
+    y = (unit[:, 0] - 0.5) * (unit[:, 1] - 0.5) + 0.01 * rng.normal(size=80)
+    runs, study = random_case(unit, y)
+    values = {run: {"x0": float(a), "x1": float(b)} for run, (a, b) in enumerate(unit)}
+    summary = build_summary(runs, study).to_dict()
+    cells = [
+        {**row, "half_width": 1.0 if row["level_a"] > 0.5 else row["half_width"]}
+        for row in summary["interactions"]
+    ]
+    told = (summary, {**summary, "interactions": cells})
+    charts = [surface(one, "x0", "x1", runs, values) for one in told]
+    return [render_svg(chart) for chart in charts if chart is not None]
+
+
+@pytest.mark.parametrize(("draw", "number"), [(grid_charts, 13), (surface_charts, 2)])
+def test_a_chart_in_fewer_bytes_looks_the_same(browser, tmp_path, draw, number):
+    whole = draw()
+    assert len(whole) == number
     compact = [compact_svg(svg) for svg in whole]
+    if draw is surface_charts:  # whose cells become a few paths
+        assert all("Z" in svg and svg.count("Z") < svg.count("ZM") * 2 for svg in compact)
     seen = []
     for charts in (whole, compact):
         drawn = (inline_svg(svg, prefix=f"p{i}-", label="x") for i, svg in enumerate(charts))

@@ -55,11 +55,16 @@ def test_what_neighbours_share_stands_on_a_group_around_them():
     )
 
 
-def test_unlabelled_neighbours_of_one_look_become_one_path():
+def test_unlabelled_rectangles_of_one_look_become_one_path():
     rows = "".join(f'<path d="M0,{y}h1v1h-1Z" fill="red" opacity="0.5"/>' for y in range(9))
     drawn = compacted(rows + '<path d="M9,9h1v1h-1Z" fill="red"/>')
     assert drawn.count("<path") == 2
     assert drawn.count("M0,") == 9
+
+
+def test_shapes_that_may_be_wound_otherwise_stay_apart():
+    squares = "M0,0h9v9h-9Z", "M2,2v5h5v-5Z", "M0,0L9,9L0,9Z", "M0,0L9,9L9,0Z"
+    assert compacted("".join(f'<path d="{d}" fill="red"/>' for d in squares)).count("<path") == 4
 
 
 @pytest.mark.parametrize(
