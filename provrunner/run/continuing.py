@@ -126,6 +126,8 @@ def _whole_files(
         path = run / subject
         if not path.resolve().is_relative_to(run.resolve()):
             refused[subject] = "it lies outside its run"
+        elif path.is_dir():
+            refused[subject] = "it is a folder, and no run goes on from a sharded checkpoint"
         elif not path.is_file():
             refused[subject] = "it is missing, and nothing says that it was deleted"
         elif file_digest(path) != sha256:

@@ -167,6 +167,16 @@ def test_a_damaged_checkpoint_is_passed_over_and_told_of(folder):
     }
 
 
+def test_a_sharded_checkpoint_is_passed_over_and_told_of(folder):
+    paths = [save(folder, epoch) for epoch in range(2)]
+    left_behind(folder, *paths)
+    paths[1].unlink()
+    paths[1].mkdir()
+    found = find_continuation(folder, CONFIG)
+    assert found.checkpoint == paths[0]
+    assert "no run goes on from a sharded checkpoint" in found.refused["checkpoints/epoch001.ckpt"]
+
+
 def test_what_is_refused_is_an_event_of_the_attempt_that_goes_on():
     context = RunContext(
         refused={"checkpoints/a.ckpt": "other bytes"}, checkpoints={"checkpoints/a.ckpt": "ab"}
