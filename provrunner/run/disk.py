@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -26,11 +26,10 @@ def watching_disk(watch: DiskWatch, *, pause_s: float = _PAUSE_S) -> Iterator[No
 
     def look() -> None:
         with suppress(OSError):
-            for matter, warning in watch.warnings():
-                if matter not in told:
-                    told.add(matter)
-                    sys.stderr.write(f"warning: {warning}\n")
-                    sys.stderr.flush()
+            for matter, warning in watch.warnings(told):
+                told.add(matter)
+                sys.stderr.write(f"warning: {warning}\n")
+                sys.stderr.flush()
 
     try:
         with repeating(look, pause_s, name="provrunner-disk"):
@@ -61,17 +60,20 @@ class DiskWatch:
         self._budget, self._free = budget, free
         self._sizes: dict[str, tuple[int, int]] = {}
 
-    def warnings(self) -> Iterator[tuple[str, str]]:
+    def warnings(self, told: Collection[str] = ()) -> Iterator[tuple[str, str]]:
         """Yield `disk` or `budget` with a sentence where the room will not do.
 
         Nothing tells of that before a run has ended.
+
+        Args:
+            told: which of the two was said already, and is not to be again.
         """
         self._measure()
-        if any(self._judge()):
+        if any(matter not in told for matter, _ in self._judge()):
             # a clean-up may have made room meanwhile
             self._sizes.clear()
             self._measure()
-            yield from self._judge()
+            yield from [found for found in self._judge() if found[0] not in told]
 
     def _measure(self) -> None:
         """Take the size of each run that has ended since the last look; of a resumed one, anew."""

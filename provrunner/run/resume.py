@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -44,7 +45,7 @@ from provrunner.run.code import code_differences, module_differences
 from provrunner.run.engines.submitit_jobs import SUBMITIT_FOLDER
 from provrunner.run.hidden import MASK
 from provrunner.run.job import run_task
-from provrunner.run.launching import Outcome, count_statuses
+from provrunner.run.launching import Outcome
 from provrunner.run.planning import COMMAND, draft_plan, given_words, shown_words
 from provrunner.run.record import RunRecord, first_record
 from provrunner.run.rounds import carry_out
@@ -100,7 +101,8 @@ def resume_sweep(
 
     Points that never started, were interrupted or lost are run; the plan's command line is
     composed anew for it, in the working folder. A run that was begun goes on from its last good
-    checkpoint, as its next attempt. Where nothing is left, the code that runs call is not imported.
+    checkpoint, as its next attempt. Where plainly nothing is left, the code that runs call is
+    not imported: a search and a sweep of groups are always looked at with it.
 
     Args:
         folder: the sweep's folder.
@@ -126,8 +128,8 @@ def resume_sweep(
         check_search_path({one.key_or_group for one in parse_overrides(words)}, source)
         planned = compose_config(words, return_hydra_config=True)
         draft = draft_plan(planned, words, datetime.now(UTC))
-        if _has_ended(folder, draft, failed=failed):
-            return Outcome(folder, count_statuses(folder, read_plan(folder).points))
+        if (ended := _ended(folder, draft, failed=failed)) is not None:
+            return Outcome(folder, ended)
         _check(folder, words, source, planned, draft)
         with hydra.initialize_config_dir(
             str(package_conf()), job_name="provrunner", **version_base()
@@ -342,27 +344,28 @@ def _code_differences(record: RunRecord | None) -> tuple[str, ...]:
     return module_differences(record, Path.cwd())
 
 
-def _has_ended(folder: Path, draft: Plan, *, failed: bool) -> bool:
-    """Say whether it is plain that nothing is to be run, sealed, refused or tidied up.
+def _ended(folder: Path, draft: Plan, *, failed: bool) -> Counter[RunStatus] | None:
+    """Count a sweep's runs by status where plainly nothing is to be run, sealed or refused.
 
-    Then what runs call need not be imported. A search, and a sweep of groups, whose options may
-    have changed, are looked at more closely; so is one that another process has claimed. A run that
-    cannot be read is told of by who looks at all of them.
+    Then what runs call need not be imported. None where that is to be looked at more closely: in a
+    search, in a sweep of groups, whose options may have changed, and in one that another process
+    has claimed. A run that cannot be read is told of by who looks at all of them.
     """
     plan = read_plan(folder)
     if plan.sampler is not None or any(is_group(axis.name) for axis in plan.hyperparameters):
-        return False
+        return None
     if (folder / SUBMITIT_FOLDER).exists() or is_claimed(folder):
-        return False
+        return None
     if plan_differences(plan, draft) or extend_plan(plan, draft, ()) is not plan:
-        return False
+        return None
     if plan.config_sha256 != draft.config_sha256 or plan.stopped is not None:
-        return False
+        return None
     over = _ENDED - {RunStatus.FAILED} if failed else _ENDED
     states = _states(folder, plan, str)
-    return len(states) == len(plan.points) and all(
+    has_ended = len(states) == len(plan.points) and all(
         status in over and log_state is LogState.COMPLETE for status, log_state in states.values()
     )
+    return Counter(status for status, _ in states.values()) if has_ended else None
 
 
 def _check(

@@ -65,18 +65,16 @@ def test_each_matter_is_told_once_while_the_sweep_runs(tmp_path, capsys, monkeyp
     end_run(tmp_path, 0, MIB)
     calls = []
 
-    def warnings(self):
+    def judge(self):
         calls.append(1)
-        yield "disk", f"it will be full, said at look {len(calls)}"
+        yield "disk", "it will be full"
         if len(calls) > 2:
             yield "budget", "it is spent"
 
-    monkeypatch.setattr(DiskWatch, "warnings", warnings)
+    monkeypatch.setattr(DiskWatch, "_judge", judge)
     with watching_disk(DiskWatch(tmp_path, 3), pause_s=0.001):
         wait_for(lambda: len(calls) >= 4)
-    assert capsys.readouterr().err == (
-        "warning: it will be full, said at look 1\nwarning: it is spent\n"
-    )
+    assert capsys.readouterr().err == ("warning: it will be full\nwarning: it is spent\n")
 
 
 def test_a_sweep_that_ends_at_once_is_looked_at_when_it_ends(tmp_path, capsys):
@@ -108,10 +106,10 @@ def test_room_that_a_clean_up_made_is_seen(tmp_path):
 def test_what_goes_wrong_with_it_stops_no_sweep(tmp_path, fault, monkeypatch):
     calls = []
 
-    def warnings(self):
+    def judge(self):
         calls.append(1)
         raise fault
 
-    monkeypatch.setattr(DiskWatch, "warnings", warnings)
+    monkeypatch.setattr(DiskWatch, "_judge", judge)
     with watching_disk(DiskWatch(tmp_path, 3), pause_s=0.001):
         wait_for(lambda: len(calls) >= 2)
