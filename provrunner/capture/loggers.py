@@ -40,6 +40,8 @@ class LoggerWatch:
         """
         self.detach()
         self._from_trainer = False
+        if not trainer.loggers:
+            return
         connector = trainer._logger_connector
         self._undo = [
             wrap_method(connector, "log_metrics", before=self._enter, after=self._leave),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from numbers import Real
-from operator import is_
+from operator import attrgetter, is_
 from typing import Any
 
 import torch
@@ -31,6 +31,9 @@ _Sorted = tuple[dict[str, Number], dict[str, list[Any]]]
 # found once: each look through a module's names costs time in every step
 _TENSOR = torch.Tensor
 _item = torch.Tensor.item
+_ONLY_TENSORS = frozenset({torch.Tensor})
+_is_cpu = attrgetter("is_cpu")
+_value_of = attrgetter("_forward_cache")
 
 
 @dataclass(slots=True)
@@ -72,21 +75,45 @@ class MetricReader:
         self._epoch_names: dict[str, str | None] = {}
         self._returned: dict[str, _Returned] = {}
 
+    def read_usual(self, results: Mapping[str, Any]) -> tuple[tuple[str, ...], list[float]] | None:
+        """Return names and values of a step like nearly all: logged once each, tensors on the CPU.
+
+        Returns:
+            None of any other step, which `read_each` reads.
+        """
+        watched = self._watched.get(id(results))
+        if watched is None or watched.count != len(results):
+            return None
+        values = [*map(_value_of, watched.results)]
+        if (
+            watched.is_plain
+            and True not in map(is_, values, watched.seen)
+            and _ONLY_TENSORS.issuperset(map(type, values))
+            and all(map(_is_cpu, values))
+        ):
+            watched.seen = values
+            return watched.names, [*map(_item, values)]
+        return None
+
     def read_step(self, results: Mapping[str, Any]) -> Logged:
         """Return the values logged with `on_step=True` since the last call."""
+        usual = self.read_usual(results)
+        return self.read_each(results) if usual is None else (Numbers(*usual), {})
+
+    def read_each(self, results: Mapping[str, Any]) -> Logged:
+        """Return what `read_step` does, by a look at one value after the other."""
         watched = self._watched.get(id(results))
         if watched is None or watched.count != len(results):
             watched = self._watch(results)
-        # nearly all steps log the same names, each once, as tensors on the CPU
+        logged: _Sorted = ({}, {})
         values = [result._forward_cache for result in watched.results]
-        if watched.is_plain and True not in map(is_, values, watched.seen):
-            numbers = [
-                _item(value) for value in values if value.__class__ is _TENSOR and value.is_cpu
-            ]
-            if len(numbers) == len(values):
-                watched.seen = values
-                return Numbers(watched.names, numbers), {}
-        return _read_each(watched, values)
+        for result, name, value, seen in zip(
+            watched.results, watched.names, values, watched.seen, strict=True
+        ):
+            if value is not None and value is not seen:
+                _add(logged, name, value, result)
+        watched.seen = values
+        return logged
 
     def read_epoch(self, results: Mapping[str, Any]) -> Logged:
         """Return the values reduced over the epoch since the last call.
@@ -186,17 +213,6 @@ class MetricReader:
         if meta.add_dataloader_idx and meta.dataloader_idx is not None:
             name += f"/dataloader_idx_{meta.dataloader_idx}"
         return shorten(name) if self._keeps(name) else None
-
-
-def _read_each(watched: _Watched, values: list[Any]) -> Logged:
-    logged: _Sorted = ({}, {})
-    for result, name, value, seen in zip(
-        watched.results, watched.names, values, watched.seen, strict=True
-    ):
-        if value is not None and value is not seen:
-            _add(logged, name, value, result)
-    watched.seen = values
-    return logged
 
 
 def _add(logged: _Sorted, name: str, value: object, result: Any) -> None:

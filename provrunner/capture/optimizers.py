@@ -81,16 +81,15 @@ class OptimizerWatch:
 
     def is_as_it_was(self, optimizers: Sequence[Any]) -> bool:
         """Say in a microsecond that `changes` would find none; False when it has to look."""
-        groups = [group for optimizer in optimizers for group in optimizer.param_groups]
-        if len(groups) != len(self._groups):
-            return False
-        for group, before in zip(groups, self._groups, strict=True):
-            glance = before.glance
-            if group is not before.group or len(group) != len(glance):
-                return False
-            if not all(map(is_, group.values(), glance)):
-                return False
-        return True
+        known = iter(self._groups)
+        for optimizer in optimizers:
+            for group in optimizer.param_groups:
+                before = next(known, None)
+                if before is None or group is not before.group or len(group) != len(before.glance):
+                    return False
+                if not all(map(is_, group.values(), before.glance)):
+                    return False
+        return next(known, None) is None
 
     def changes(self, optimizers: Sequence[Any] | None = None) -> list[Change]:
         """Return what changed since the last call, and remember how it is now.

@@ -16,12 +16,14 @@ def wrap_method(
     before: Callable[..., None] | None = None,
     after: Callable[..., None] | None = None,
     returned: Callable[[Any], None] | None = None,
+    idle: Callable[[], bool] | None = None,
 ) -> Callable[[], None]:
     """Call functions before and after a method of one object, with the arguments of the call.
 
     The method itself is called once, with its own arguments; what it returns or raises is passed
-    on, and told to `returned`; after an exception neither that nor `after` is called. The class and
-    other objects stay as they are.
+    on, and told to `returned`; after an exception neither that nor `after` is called. A call that
+    is `idle`, one that would return None and do nothing else, is left out. The class and other
+    objects stay as they are.
 
     Returns:
         A function that takes the wrapping away. It may be called again, and leaves what others
@@ -50,7 +52,7 @@ def wrap_method(
     def wrapped(*args: Any, **kwargs: Any) -> Any:
         if active and before is not None:
             before(*args, **kwargs)
-        result = original(*args, **kwargs)
+        result = None if active and idle is not None and idle() else original(*args, **kwargs)
         if active and returned is not None:
             returned(result)
         if active and after is not None:

@@ -1,0 +1,52 @@
+"""Knows when Lightning gathers a step's values for loggers that are not there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from lightning.pytorch import Trainer
+
+__all__ = ["gathers_for_nobody"]
+
+_HANDS_OVER = "log_metrics"
+_KNOWN_NAMES = {
+    "update_train_step_metrics": (
+        "trainer fit_loop _should_accumulate lightning_module automatic_optimization isinstance "
+        "_first_loop_iter bool should_update_logs fast_dev_run log_metrics metrics"
+    ),
+    "update_eval_step_metrics": "isinstance _first_loop_iter bool log_metrics metrics",
+    _HANDS_OVER: (
+        "trainer loggers _logged_metrics update convert_tensors_to_scalars pop int setdefault "
+        "current_epoch fit_loop epoch_loop _batches_that_stepped log_metrics save"
+    ),
+}
+
+
+def gathers_for_nobody(trainer: Trainer, method: str) -> Callable[[], bool] | None:
+    """Return what says of each call of a method of a trainer's connector that it comes to nothing.
+
+    Lightning detaches every value of a step, each with a call into torch, and hands them to
+    `log_metrics`, which has nobody to give them to where the trainer has no logger. A trainer that
+    is given one later gathers for it from then on.
+
+    Args:
+        trainer: whose logger connector has the method.
+        method: `update_train_step_metrics` or `update_eval_step_metrics`.
+
+    Returns:
+        None where the method may do more than that: somebody stands round it, or it uses names
+        that those of the Lightning we know do not.
+    """
+    connector = trainer._logger_connector
+    others = vars(connector)
+    if method in others or not (_is_known(connector, method) and _is_known(connector, _HANDS_OVER)):
+        return None
+    # a property costs as much as writing a value
+    return lambda: not trainer._loggers and _HANDS_OVER not in others
+
+
+def _is_known(connector: object, method: str) -> bool:
+    code = getattr(getattr(type(connector), method), "__code__", None)
+    return code is not None and set(_KNOWN_NAMES[method].split()).issuperset(code.co_names)
