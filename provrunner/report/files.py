@@ -136,19 +136,22 @@ def write_parquet(table: pa.Table, path: Path) -> None:
             if name in _REPEATED:
                 texts = table.column(position).dictionary_encode()
                 table = table.set_column(position, name, texts)
-    pq.write_table(table, path, compression="zstd", **_layout(table))
+    pq.write_table(table, path, **_layout(table))
 
 
 def _layout(table: pa.Table) -> dict[str, Any]:
     """Return how Parquet lays out a table of metrics, for quick reads of the values of many runs.
 
     Logged numbers hardly repeat: their bytes are split by place, where a dictionary of them would
-    only be in the way.
+    only be in the way, and most of what can be saved is in runs of equal bytes.
     """
-    if "value" not in table.column_names or not pa.types.is_float64(table["value"].type):
-        return {}
+    compression = dict.fromkeys(table.column_names, "zstd")
+    if "value" not in compression or not pa.types.is_float64(table["value"].type):
+        return {"compression": compression}
     return {
         "row_group_size": 1 << 18,
+        # a tenth larger, and read in half the time
+        "compression": {**compression, "value": "lz4"},
         "use_dictionary": [name for name in table.column_names if name != "value"],
         "use_byte_stream_split": ["value"],
     }
