@@ -15,6 +15,7 @@ from provrunner.capture.environment import (
     user_name,
 )
 from provrunner.capture.options import CaptureOptions, RunContext
+from provrunner.capture.recorder import Described
 from provrunner.capture.settings import (
     hyperparameters,
     leaf_data,
@@ -27,9 +28,6 @@ if TYPE_CHECKING:
     from lightning.pytorch import LightningModule, Trainer
 
 __all__ = ["begin_process", "begin_run"]
-
-Described = tuple[str, str, Mapping[str, Any]]
-"""Kind, subject and data of an event."""
 
 
 def begin_run(

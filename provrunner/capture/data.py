@@ -9,7 +9,7 @@ import numpy as np
 
 from provrunner.capture.digests import ArrayContent, content_of, index_digest
 from provrunner.capture.loaded import is_instance, is_tensor
-from provrunner.capture.recorder import json_value, type_path
+from provrunner.capture.recorder import Described, json_value, type_path
 from provrunner.capture.splits import Part, class_counts, shared_indices, told_part
 from provrunner.capture.transforms import applied_transforms
 
@@ -17,9 +17,6 @@ __all__ = ["DataDescriber"]
 
 _LARGEST_CONTENT = 64 << 20
 _TORCH_DATA = "torch.utils.data"
-
-Described = tuple[str, str, dict[str, Any]]
-"""Kind, subject and data of an event."""
 
 
 class DataDescriber:

@@ -6,16 +6,13 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
-from provrunner.capture.recorder import type_path
+from provrunner.capture.recorder import Described, type_path
 from provrunner.capture.settings import object_data
 from provrunner.ids import canonical_json, digest
 
 __all__ = ["describe_estimator", "is_estimator"]
 
 _LARGEST_ARRAY = 64
-
-Described = tuple[str, str, dict[str, Any]]
-"""Kind, subject and data of an event."""
 
 
 def is_estimator(value: object) -> bool:

@@ -9,9 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from provrunner.capture.estimator import Described
 from provrunner.capture.loaded import is_instance
-from provrunner.capture.recorder import type_path
+from provrunner.capture.recorder import Described, type_path
 from provrunner.capture.settings import object_data
 from provrunner.ids import canonical_json, digest
 

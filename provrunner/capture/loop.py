@@ -14,13 +14,13 @@ from provrunner.capture.beginning import begin_process
 from provrunner.capture.data import DataDescriber
 from provrunner.capture.ending import exception_data
 from provrunner.capture.environment import user_name
-from provrunner.capture.estimator import Described, describe_estimator
+from provrunner.capture.estimator import describe_estimator
 from provrunner.capture.guard import Guard
 from provrunner.capture.keras_model import describe_keras
 from provrunner.capture.loaded import is_single_number, is_tensor, uses_cuda
 from provrunner.capture.options import CaptureOptions, Leaf, RunContext
 from provrunner.capture.program import ProgramCode
-from provrunner.capture.recorder import Moment, Recorder, read_clocks, shorten
+from provrunner.capture.recorder import Described, Moment, Recorder, read_clocks, shorten
 from provrunner.capture.resources import overhead_data, read_resources
 from provrunner.capture.settings import leaf_data, object_data
 from provrunner.redaction import secret_values
@@ -85,8 +85,8 @@ class LoopRecording:
     def params(self, values: Mapping[str, Any]) -> None:
         """Write hyperparameters, nested mappings flat."""
         if self._describes:
-            for leaf in _leaves(values):
-                self.event("param", leaf.name, leaf_data(leaf))
+            params = (("param", leaf.name, leaf_data(leaf)) for leaf in _leaves(values))
+            self.recorder.events(params, step=self.step, epoch=self.epoch)
 
     def write(
         self, values: Mapping[str, Any], step: int | None, epoch: int | None, stage: str | None
@@ -177,14 +177,16 @@ class LoopRecording:
 
     def _begin(self, world_size: int) -> None:
         self._code = ProgramCode(self._options, self._context, self.event)
-        for kind, subject, data in begin_process(
+        described = begin_process(
             world_size=world_size,
             cuda=uses_cuda(),
             context=self._context,
             options=self._options,
             environ=os.environ,
-        ):
-            self.recorder.event(kind, subject, data)
+        )
+        # that it began is on the disk before what takes longer to find
+        self.recorder.event(*next(described))
+        self.recorder.events(described)
 
     def _finish(self) -> None:
         self.guard.call(self.look)
@@ -257,8 +259,7 @@ class LoopRecording:
         if not self._describes:
             return
         user = user_name() if self._options.identity else None
-        for kind, subject, data in describe(model, user):
-            self.event(kind, subject, data)
+        self.recorder.events(describe(model, user), step=self.step, epoch=self.epoch)
         self._find_sources(model)
 
     def _find_sources(self, *objects: object) -> None:

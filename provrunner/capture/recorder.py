@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import PurePath
 from typing import Any
 
@@ -15,7 +15,7 @@ from provrunner.ids import digest
 from provrunner.redaction import redact
 from provrunner.schema import Event, Numbers, RunStatus, Sink, StepMetrics
 
-__all__ = ["Moment", "Recorder", "json_value", "read_clocks", "shorten", "type_path"]
+__all__ = ["Described", "Moment", "Recorder", "json_value", "read_clocks", "shorten", "type_path"]
 
 _LONGEST_NAME = 4096
 _LONGEST_REPR = 1000
@@ -24,12 +24,15 @@ _DEEPEST = 12
 Moment = tuple[int, int]
 """Wall clock and monotonic clock in nanoseconds."""
 
+Described = tuple[str, str, Mapping[str, Any]]
+"""Kind, subject and data of an event."""
+
 
 class Recorder:
     """Writes events and metrics of one process to a sink, and counts them."""
 
     def __init__(self, sink: Sink, options: CaptureOptions, secrets: frozenset[str]) -> None:
-        self.events = 0
+        self.written = 0
         self.metric_rows = 0
         self.closed = False
         self._sink = sink
@@ -72,13 +75,32 @@ class Recorder:
             epoch: the epoch.
             moment: when it happened, where that is not now.
         """
-        if self.closed or not self.keeps(kind, subject):
-            return
-        clean = {key: self._clean(value) for key, value in (data or {}).items()}
-        self.events += 1
-        name = shorten(redact(subject, self._secrets))
-        time_ns, mono_ns = moment or read_clocks()
-        self._sink.write([Event(kind, name, clean, step, epoch, time_ns, mono_ns)])
+        self.events([(kind, subject, data or {})], step=step, epoch=epoch, moment=moment)
+
+    def events(
+        self,
+        described: Iterable[Described],
+        *,
+        step: int | None = None,
+        epoch: int | None = None,
+        moment: Moment | None = None,
+    ) -> None:
+        """Write several events at once, as `event` does each: a batch costs as much as an event.
+
+        What comes before a failure is written.
+        """
+        found: list[Event] = []
+        try:
+            for kind, subject, data in described:
+                if self.closed or not self.keeps(kind, subject):
+                    continue
+                name = shorten(redact(subject, self._secrets))
+                clean = {key: self._clean(value) for key, value in data.items()}
+                found.append(Event(kind, name, clean, step, epoch, *(moment or read_clocks())))
+        finally:
+            if found and not self.closed:
+                self.written += len(found)
+                self._sink.write(found)
 
     def metrics(self, values: Mapping[str, Any], *, step: int, epoch: int, stage: str) -> None:
         """Write the values of one step; their names have passed `keeps` already."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import os
 import weakref
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -79,10 +79,12 @@ class Recording:
         if self._rank > 0:
             return
         self._start_code()
-        for kind, subject, data in begin_run(
+        described = begin_run(
             trainer, model, context=self._seeded(), options=self._options, environ=os.environ
-        ):
-            self.recorder.event(kind, subject, data)
+        )
+        # that it began is on the disk before what takes longer to find
+        self.recorder.event(*next(described))
+        self.recorder.events(described)
         folder = self.context.folder or Path(trainer.default_root_dir)
         self._checkpoints = CheckpointWatch(
             folder,
@@ -134,8 +136,7 @@ class Recording:
         # An earlier fit of this run may have left them otherwise.
         self.watch.compare(settings)
         if self._rank == 0:
-            for name, value in settings:
-                self.event("param", name, object_data(name, value))
+            self._events("param", ((name, object_data(name, value)) for name, value in settings))
 
     def describe(
         self, trainer: Trainer, model: LightningModule, loaders: Mapping[str, Any]
@@ -241,8 +242,8 @@ class Recording:
         self._described = weakref.ref(model)
         self._pending_model = model
         self.watch.after_batch = self._after_batch
-        for name, value in loss_settings(model):
-            self.event("param", name, object_data(name, value))
+        losses = loss_settings(model)
+        self._events("param", ((name, object_data(name, value)) for name, value in losses))
         if self.recorder.keeps("layer"):
             self._shapes = ShapeProbe(model)
 
@@ -255,8 +256,7 @@ class Recording:
             return
         self.event("model", type(model).__name__, describe_model(model))
         if self.recorder.keeps("layer"):
-            for name, data in describe_layers(model, probe.shapes if probe else {}):
-                self.event("layer", name, data)
+            self._events("layer", describe_layers(model, probe.shapes if probe else {}))
 
     def _describe_data(self, trainer: Trainer, loaders: Mapping[str, Any]) -> None:
         kinds = ("dataset", "split", "transform", "loader")
@@ -271,5 +271,9 @@ class Recording:
 
     def _find_sources(self, objects: list[object]) -> None:
         if self._sources is not None:
-            for name, data in self._sources.find(objects):
-                self.event("source", name, data)
+            self._events("source", self._sources.find(objects))
+
+    def _events(self, kind: str, named: Iterable[tuple[str, Mapping[str, Any]]]) -> None:
+        """Write events of one kind, each a subject and its data, as one batch."""
+        described = ((kind, subject, data) for subject, data in named)
+        self.recorder.events(described, step=self.watch.step, epoch=self.watch.epoch)

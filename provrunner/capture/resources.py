@@ -50,7 +50,7 @@ def overhead_data(seconds: float, recorder: Recorder) -> dict[str, Any]:
     """
     return {
         "hook_s": seconds,
-        "events": recorder.events + 1,
+        "events": recorder.written + 1,
         "metric_rows": recorder.metric_rows,
         "dropped": recorder.dropped,
     }

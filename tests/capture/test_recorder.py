@@ -77,3 +77,30 @@ def test_after_the_end_nothing_is_written(sink):
     recorder.event("value", "late", {"value": 1})
     recorder.metrics({"late": 1.0}, step=0, epoch=0, stage="train")
     assert sink.records == []
+
+
+def test_events_found_one_by_one_are_one_batch(sink, monkeypatch):
+    batches = []
+    monkeypatch.setattr(sink, "write", batches.append)
+    recorder = Recorder(sink, CaptureOptions(exclude=("dull",)), frozenset())
+    recorder.events(
+        (("value", name, {"value": name}) for name in ("a", "dull", "b")), step=3, epoch=1
+    )
+    [batch] = batches
+    assert [(event.subject, event.step, event.epoch) for event in batch] == [
+        ("a", 3, 1),
+        ("b", 3, 1),
+    ]
+    assert batch[0].time_ns <= batch[1].time_ns
+    assert recorder.written == 2
+
+
+def test_events_before_a_failure_are_written(sink):
+    def found():
+        yield "value", "first", {"value": 1}
+        raise OSError("no more")
+
+    recorder = Recorder(sink, CaptureOptions(), frozenset())
+    with pytest.raises(OSError, match="no more"):
+        recorder.events(found())
+    assert [event.subject for event in sink.records] == ["first"]
