@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import shutil
-from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 import hydra
 from hydra._internal.callbacks import Callbacks
@@ -17,31 +16,25 @@ from hydra._internal.hydra import Hydra
 from hydra._internal.utils import get_args_parser
 from hydra.core.global_hydra import GlobalHydra
 from hydra.types import HydraContext, RunMode, TaskFunction
-from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import OmegaConfBaseException
+from omegaconf import DictConfig
 
 from provrunner.compose import (
     CONFIG_NAME,
     check_sweep,
     compose_config,
     config_folder,
-    job_overrides,
-    own_config,
     package_conf,
     parse_overrides,
 )
 from provrunner.compose.extend import extend_plan, keep_asked, plan_differences
 from provrunner.compose.hydra_versions import version_base
-from provrunner.compose.load import config_keys
-from provrunner.compose.mistakes import explain_interpolation
-from provrunner.compose.resolvers import hydra_resolvable
 from provrunner.compose.values import to_override
 from provrunner.errors import ConfigError, LogError
-from provrunner.log import read_plan, replace_plan, run_folder, run_status, seal_run
-from provrunner.log.liveness import is_claimed, own_sweep
-from provrunner.log.sealed import DamagedSealError
+from provrunner.log import read_plan, replace_plan
+from provrunner.log.liveness import own_sweep
 from provrunner.plan import Plan
 from provrunner.run.code import code_differences, module_differences
+from provrunner.run.due import count_ended, due_runs
 from provrunner.run.engines.submitit_jobs import SUBMITIT_FOLDER
 from provrunner.run.hidden import MASK
 from provrunner.run.job import run_task
@@ -52,23 +45,15 @@ from provrunner.run.rounds import carry_out
 from provrunner.run.trust import (
     Source,
     check_config_dir,
-    check_engine,
     check_search_path,
-    check_targets,
 )
-from provrunner.run.unchanged import config_differences, is_group
-from provrunner.schema import LogState, RunStatus
+from provrunner.run.unchanged import config_differences
+from provrunner.run.vetting import vet_engine, vet_job, vet_jobs
 
 __all__ = ["Choice", "resume_plan", "resume_sweep"]
 
 _HEAD = 3
 """Words of a resuming command line before its flags and overrides: provrunner resume FOLDER."""
-
-_LEFT = (RunStatus.PLANNED, RunStatus.LOST, RunStatus.INTERRUPTED)
-"""Runs that have no end of their own."""
-
-_ENDED = frozenset(RunStatus) - {*_LEFT, RunStatus.RUNNING}
-"""How a run stands that has an end of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,9 +113,10 @@ def resume_sweep(
         check_search_path({one.key_or_group for one in parse_overrides(words)}, source)
         planned = compose_config(words, return_hydra_config=True)
         draft = draft_plan(planned, words, datetime.now(UTC))
-        if (ended := _ended(folder, draft, failed=failed)) is not None:
+        if (ended := count_ended(folder, draft, failed=failed)) is not None:
             return Outcome(folder, ended)
-        _check(folder, words, source, planned, draft)
+        vet_jobs(folder, words, source, draft)
+        check_sweep(planned, words, draft)
         with hydra.initialize_config_dir(
             str(package_conf()), job_name="provrunner", **version_base()
         ):
@@ -141,7 +127,7 @@ def resume_sweep(
                 run_mode=RunMode.MULTIRUN,
                 with_log_configuration=False,
             )
-            _check_engine(config, source)
+            vet_engine(config, source)
             flag = {"--failed": failed, "--anew": anew}
             said = (*(word for word in flag if flag[word]), *shown_words(config, changes))
             choice = Choice(failed, anew, True, ("provrunner", "resume", str(folder), *said))
@@ -156,7 +142,7 @@ def resume_sweep(
                 choice=choice,
                 warn=warn,
                 # an adaptive sweep asks for points that no plan tells of yet
-                check_job=None if source.is_here else partial(_check_job, source=source),
+                check_job=None if source.is_here else partial(vet_job, source=source),
             )
 
 
@@ -211,7 +197,7 @@ def resume_plan(  # noqa: PLR0913  called with its words by name
             )
         for difference in _code_differences(first_record(folder)):
             warn(difference)
-        due = _due(folder, plan, failed=choice.failed, warn=warn)
+        due = due_runs(folder, plan, failed=choice.failed, warn=warn)
         # of jobs of a sweep that was killed: their configurations are in it, secrets and all
         shutil.rmtree(folder / SUBMITIT_FOLDER, ignore_errors=True)
         if plan is not old:
@@ -290,44 +276,6 @@ def _refuse(folder: Path, old: Plan, differences: Sequence[str]) -> None:
         )
 
 
-def _due(
-    folder: Path, plan: Plan, *, failed: bool, warn: Callable[[str], object] = str
-) -> list[int]:
-    """Return the numbers of the runs to run; what dead ones left is sealed.
-
-    A run whose seal is damaged is left as it is: nothing vouches for what it holds.
-    """
-    again = (*_LEFT, RunStatus.FAILED) if failed else _LEFT
-    states = _states(folder, plan, warn)
-    alive = [
-        plan.points[run].run_id for run, state in states.items() if state[0] is RunStatus.RUNNING
-    ]
-    if alive:
-        raise LogError(
-            f"{folder}: run {', '.join(alive)} is still being written, though what ran its sweep "
-            "has ended; wait for it or end its process, then resume"
-        )
-    for run, (status, log_state) in states.items():
-        if status is not RunStatus.PLANNED and log_state is not LogState.COMPLETE:
-            # One that ended and was killed while it was sealed keeps its own end.
-            place = run_folder(folder, plan.points[run].run_id)
-            seal_run(place, RunStatus.LOST, "its process died and left no end")
-    return [run for run, (status, _) in states.items() if status in again]
-
-
-def _states(
-    folder: Path, plan: Plan, warn: Callable[[str], object]
-) -> dict[int, tuple[RunStatus, LogState]]:
-    """Say how the runs stand, by number; those whose seal is damaged are told of and left out."""
-    states: dict[int, tuple[RunStatus, LogState]] = {}
-    for point in plan.points:
-        try:
-            states[point.run] = run_status(run_folder(folder, point.run_id))
-        except DamagedSealError as error:
-            warn(f"run {point.run_id} is lost and is not run again: {error}")
-    return states
-
-
 def _extra_words(choice: Choice) -> list[str]:
     words = ["+run.anew=true"] if choice.anew else []
     if choice.command:
@@ -342,82 +290,3 @@ def _code_differences(record: RunRecord | None) -> tuple[str, ...]:
     if record.code.get("commit"):
         return code_differences(record, Path.cwd())
     return module_differences(record, Path.cwd())
-
-
-def _ended(folder: Path, draft: Plan, *, failed: bool) -> Counter[RunStatus] | None:
-    """Count a sweep's runs by status where plainly nothing is to be run, sealed or refused.
-
-    Then what runs call need not be imported. None where that is to be looked at more closely: in a
-    search, in a sweep of groups, whose options may have changed, and in one that another process
-    has claimed. A run that cannot be read is told of by who looks at all of them.
-    """
-    plan = read_plan(folder)
-    if plan.sampler is not None or any(is_group(axis.name) for axis in plan.hyperparameters):
-        return None
-    if (folder / SUBMITIT_FOLDER).exists() or is_claimed(folder):
-        return None
-    if plan_differences(plan, draft) or extend_plan(plan, draft, ()) is not plan:
-        return None
-    if plan.config_sha256 != draft.config_sha256 or plan.stopped is not None:
-        return None
-    over = _ENDED - {RunStatus.FAILED} if failed else _ENDED
-    states = _states(folder, plan, str)
-    has_ended = len(states) == len(plan.points) and all(
-        status in over and log_state is LogState.COMPLETE for status, log_state in states.values()
-    )
-    return Counter(status for status, _ in states.values()) if has_ended else None
-
-
-def _check(
-    folder: Path, words: Sequence[str], source: Source, config: DictConfig, draft: Plan
-) -> None:
-    """Check a sweep as a new one is checked, but first whether what it calls may be called."""
-    if not source.is_here:
-        for job in _jobs(folder, words, draft):
-            _check_job(compose_config(job, return_hydra_config=True), source)
-    check_sweep(config, words, draft)
-
-
-def _jobs(folder: Path, words: Sequence[str], draft: Plan) -> Iterator[list[str]]:
-    """Yield the overrides of each run, by today's plan and by the one that came with the sweep.
-
-    A level may be a node or a group's option, and a value may refer to another: what a run calls
-    is known only of its own configuration, composed as it will be.
-    """
-    old = read_plan(folder)
-    draft = keep_asked(old, draft)
-    # What is written down numbers the runs, and names the keys of the axes, in its own way.
-    plans = [draft] if plan_differences(old, draft) else [draft, extend_plan(old, draft, ())]
-    jobs = (tuple(job) for plan in plans for job in job_overrides(plan, words, folder))
-    yield from map(list, dict.fromkeys(jobs))
-
-
-def _check_job(config: DictConfig, source: Source) -> None:
-    _check_engine(config, source)
-    with hydra_resolvable(config):
-        node = _resolved(config)
-    check_targets({"": node}, Path.cwd(), source)
-
-
-def _resolved(config: DictConfig) -> object:
-    try:
-        return OmegaConf.to_container(own_config(config), resolve=True)
-    except OmegaConfBaseException as error:
-        raise explain_interpolation(error, config_keys(config)) from error
-
-
-def _check_engine(config: DictConfig, source: Source) -> None:
-    """Check Hydra's own settings; what it instantiates is resolved, as it is for that."""
-    if source.is_here:
-        return
-    with hydra_resolvable(config):
-        try:
-            resolved = {
-                name: OmegaConf.to_container(config.hydra[name], resolve=True)
-                for name in ("callbacks", "launcher", "sweeper")
-                if OmegaConf.is_config(config.hydra[name])
-            }
-        except OmegaConfBaseException as error:
-            raise explain_interpolation(error, config_keys(config)) from error
-    raw = cast("dict[str, Any]", OmegaConf.to_container(config.hydra, resolve=False))
-    check_engine(raw, resolved, source)

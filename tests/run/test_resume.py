@@ -12,8 +12,9 @@ import pytest
 
 from provrunner.compose import compose_config
 from provrunner.log import ArrowSink, run_folder, write_plan
+from provrunner.run.due import count_ended
 from provrunner.run.planning import draft_plan
-from provrunner.run.resume import _ended, _replaced
+from provrunner.run.resume import _replaced
 from provrunner.run.sweeper import run_plan
 from provrunner.schema import Event, RunStatus
 
@@ -116,11 +117,11 @@ def test_a_sweep_has_ended_when_each_of_its_runs_has_an_end_of_its_own(
         sink = ArrowSink(place, sweep_id="s", run_id=place.name)
         sink.open(0)
         sink.close(status)
-    assert (_ended(tmp_path / "s", finished, failed=failed) is not None) is over
+    assert (count_ended(tmp_path / "s", finished, failed=failed) is not None) is over
 
 
 def test_a_sweep_that_would_get_more_points_has_not_ended(finished, tmp_path):
     more = ["optimizer.lr=0.01,0.1,1", "folder=s"]
     now = datetime(2026, 1, 2, tzinfo=UTC)
     draft = draft_plan(compose_config(more, return_hydra_config=True), more, now)
-    assert _ended(tmp_path / "s", draft, failed=False) is None
+    assert count_ended(tmp_path / "s", draft, failed=False) is None
