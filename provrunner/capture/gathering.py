@@ -43,8 +43,7 @@ def gathers_for_nobody(trainer: Trainer, method: str) -> Callable[[], bool] | No
     others = vars(connector)
     if method in others or not (_is_known(connector, method) and _is_known(connector, _HANDS_OVER)):
         return None
-    # a property costs as much as writing a value
-    return lambda: not trainer._loggers and _HANDS_OVER not in others
+    return lambda: not trainer.loggers and _HANDS_OVER not in others
 
 
 def _is_known(connector: object, method: str) -> bool:

@@ -116,6 +116,19 @@ def test_a_logger_that_comes_late_gets_what_it_gets_without_us(
     assert len(sink.metrics("index")) == 8
 
 
+def test_a_trainer_with_a_way_of_its_own_to_loggers_gathers_for_them(tmp_path):
+    class Roundabout(lightning.Trainer):
+        @property
+        def loggers(self):
+            return [CSVLogger(tmp_path)]
+
+        @loggers.setter
+        def loggers(self, loggers):
+            pass
+
+    assert not gathers_for_nobody(Roundabout(logger=False, accelerator="cpu"), METHODS[0])()
+
+
 @pytest.mark.parametrize("method", ["update_train_step_metrics", "log_metrics"])
 def test_who_stands_round_lightning_s_methods_is_called_as_before(
     make_trainer, classifier, loaders, callback, method
