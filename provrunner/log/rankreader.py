@@ -61,9 +61,7 @@ class RankReader:
         for position, segment in enumerate(segments):
             if self.damage is not None:
                 break
-            reader = self.readers.get(segment)
-            if reader is None:
-                reader = self._open(segment)
+            reader = self.readers.get(segment) or self._open(segment)
             batches = reader.poll()
             if reader.metadata and position > 0:
                 stop = reader.first_row
@@ -73,8 +71,10 @@ class RankReader:
             # a stream whose head is not whole has not begun: what waits is of the one before it
             known = segment if reader.metadata else known
             pieces.extend((segment, part) for part in self._new(batches))
-            if reader.damage is not None:
-                self.damage = (reader.path, reader.damage)
+            self.damage = self._damage_of(reader, journals[position], segment)
+            if self.damage is not None and not reader.metadata:
+                # what stands before a head that was cut may wait in the journals before it
+                pieces.extend(self._from_journals(journals, known, None))
         if self.damage is None and segments:
             pieces.extend(self._from_journals(journals, known, None))
         self.behind = any(
@@ -97,6 +97,26 @@ class RankReader:
 
     def _read_journal(self, segment: int) -> JournalRows:
         return read_journal(self._log / journal_name("metrics", self.rank, segment))
+
+    def _damage_of(
+        self, reader: StreamReader, journal: JournalRows, segment: int
+    ) -> tuple[Path, Damage] | None:
+        """Return what is wrong with a stream, or with what its writer made before its first row.
+
+        That is the heads of both streams, then the journal.
+        """
+        if reader.damage is not None:
+            return reader.path, reader.damage
+        if journal.begun and not reader.metadata:
+            return reader.path, Damage(0, "a head that was cut")
+        if reader.rows > reader.first_row and not self._has_begun(journal, segment):
+            path = self._log / journal_name("metrics", self.rank, segment)
+            return path, Damage(0, "it was cut or removed")
+        return None
+
+    def _has_begun(self, journal: JournalRows, segment: int) -> bool:
+        # it may have been made after it was looked for
+        return journal.begun or self._read_journal(segment).begun
 
     def _heartbeat(self, segment: int) -> float | None:
         names = (

@@ -32,13 +32,15 @@ class JournalRows:
 
     Attributes:
         steps, events: the rows of the two tables.
-        damaged: a record is unreadable though newer ones follow it, or the file was cut; no kill
-            does that.
+        damaged: a record or the head of an arena is unreadable though newer records follow it, or
+            the file was cut; no kill does that.
+        begun: it has the size of the two arenas that are made before a row is written anywhere.
     """
 
     steps: tuple[StepRows, ...] = ()
     events: tuple[EventRow, ...] = ()
     damaged: bool = False
+    begun: bool = False
 
 
 def read_journal(path: Path) -> JournalRows:
@@ -55,11 +57,14 @@ def parse_journal(data: memoryview) -> JournalRows:
     """Read the rows of all arenas of a journal, sorted by row number."""
     steps: list[StepRows] = []
     events: list[EventRow] = []
+    _, first_bytes, _ = _header(data, 0)
     start = 0
     damaged = False
-    while start + HEADER.size <= len(data):
-        magic, size, _ = HEADER.unpack_from(data, start)
+    while start < len(data):
+        magic, size, _ = _header(data, start)
         if magic != MAGIC or size <= HEADER.size or size % 8:
+            # one that was allocated and never used is empty
+            damaged |= any(data[start : start + HEADER.size + FRAME.size])
             break
         # an arena has all its bytes before it is used: one that lacks some was cut afterwards
         damaged |= start + size > len(data)
@@ -70,7 +75,7 @@ def parse_journal(data: memoryview) -> JournalRows:
         start += size
     steps.sort(key=lambda part: part.first_row)
     events.sort(key=lambda row: row.seq)
-    return JournalRows(tuple(steps), tuple(events), damaged)
+    return JournalRows(tuple(steps), tuple(events), damaged, begun=len(data) >= 2 * first_bytes > 0)
 
 
 def read_arena(data: memoryview) -> JournalRows:
@@ -95,19 +100,35 @@ def read_arena(data: memoryview) -> JournalRows:
         except (ValueError, TypeError, KeyError, AttributeError):
             break  # right checksum, wrong content: forged
         at += size
-    oldest = HEADER.unpack_from(data)[2] if expected is None else expected
-    damaged = _has_newer(data, at, oldest)
+    if expected is None:
+        # one that was freed keeps what it held behind the mark of the end
+        freed = bytes(data[at : at + len(END)]) == END
+        damaged = not freed and _has_newer(data, at, HEADER.unpack_from(data)[2])
+    else:
+        damaged = _has_newer(data, at, expected)
     return JournalRows(_step_rows(data, parts, sets), tuple(events), damaged)
 
 
+def _header(data: memoryview, start: int) -> tuple[bytes, int, int]:
+    """Return magic, size and first row of the arena at `start`; nothing where it is cut."""
+    whole = start + HEADER.size <= len(data)
+    return HEADER.unpack_from(data, start) if whole else (b"", 0, 0)
+
+
 def _has_newer(data: memoryview, start: int, row: int) -> bool:
-    """Say whether a whole record with a row number of at least `row` follows after `start`."""
-    if bytes(data[start : start + len(END)]) == END:
+    """Say whether a whole record with a row number of at least `row` follows after `start`.
+
+    What an earlier use of the arena left there has lower ones. That `start` holds the mark of the
+    end tells nothing: one flipped bit makes a length of 64 that.
+    """
+    end = len(data) - len(data) % 8
+    if end - start < FRAME.size + BODY_HEAD.size + 8:
         return False
-    words = np.frombuffer(data[start + 8 : len(data) - len(data) % 8], "<u4")
-    places = start + 8 + 8 * np.flatnonzero(words[::2])
-    records = (_record(data, at) for at in places.tolist())
-    return any(record is not None and record[1] >= row for record in records)
+    words = np.frombuffer(data[start + 8 : end], "<u8")
+    sizes, rows = words[:-1] & 0xFFFFFFFF, words[1:]
+    likely = (sizes > 0) & (sizes <= end) & (sizes % 8 == 0) & (rows >= row) & (rows - row < 2**32)
+    records = (_record(data, start + 8 + 8 * at) for at in np.flatnonzero(likely).tolist())
+    return any(records)
 
 
 def _add_step(

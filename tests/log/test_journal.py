@@ -114,6 +114,37 @@ def test_a_flipped_bit_before_newer_records_is_damage(path):
     assert read_journal(path).damaged
 
 
+def test_a_length_that_one_flipped_bit_makes_nothing_is_damage(path):
+    journal = Journal(path)
+    for step in range(3):
+        # a record of 64 bytes: without that bit its length is the mark of the end
+        journal.append({"a": 0.0, "b": 1.0, "c": float(step)}, (0, step, 0, "fit"))
+    end = journal.take_last()[0].used
+    journal.close()
+    data = bytearray(path.read_bytes())
+    assert data[end - 128] == 64
+    data[end - 128] = 0
+    path.write_bytes(data)
+    assert rows_of(path) == [(0, (b"a", b"b", b"c"), [[0.0, 1.0, 0.0]])]
+    assert read_journal(path).damaged
+
+
+@pytest.mark.parametrize("arena", [0, 1])
+@pytest.mark.parametrize("at", [3, 11])
+def test_a_head_of_an_arena_that_was_flipped_is_damage(path, arena, at):
+    journal = Journal(path)
+    names = tuple(f"name {n}" for n in range(100))
+    for step in range(500):
+        journal.append_numbers(names, [0.0] * 100, (0, step, 0, "fit"))
+    journal.close()
+    assert read_journal(path).begun
+    assert not read_journal(path).damaged
+    data = bytearray(path.read_bytes())
+    data[arena * (256 << 10) + at] ^= 1
+    path.write_bytes(data)
+    assert read_journal(path).damaged
+
+
 def test_freed_arenas_are_used_again_and_their_old_records_are_not_read(path):
     journal = Journal(path)
     for step in range(100):

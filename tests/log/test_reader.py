@@ -114,7 +114,9 @@ def test_rows_missing_between_two_segments_are_damage(start, open_sink, run):
     sink = open_sink()
     sink.write(steps(4))
     assert read_log(run).table["step"].to_pylist() == [1, 2, 3, 4, 4]
-    (run / "log" / "metrics.r0.0.journal").unlink()
+    journal = run / "log" / "metrics.r0.0.journal"
+    # the row of step 3 waits in the second arena
+    journal.write_bytes(journal.read_bytes()[: (256 << 10) + 24] + bytes((256 << 10) - 24))
     log = read_log(run)
     assert log.state is LogState.CORRUPT
     assert "metrics.r0.0.arrows: 1 rows are missing" in log.detail
@@ -147,11 +149,47 @@ def test_what_waits_in_a_segment_stays_its_own_when_the_next_ones_stream_was_cut
     stream = run / "log" / "metrics.r0.1.arrows"
     whole = stream.read_bytes()
     stream.write_bytes(whole[:300])
-    rows = read_log(run).table
-    assert rows["step"].to_pylist() == [1, 2]
-    assert rows["segment"].to_pylist() == [0, 0]
+    log = read_log(run)
+    assert log.table["step"].to_pylist() == [1, 2]
+    assert log.table["segment"].to_pylist() == [0, 0]
+    assert (log.state, log.offset) == (LogState.CORRUPT, 0)
+    assert log.detail == "metrics.r0.1.arrows: a head that was cut at byte 0"
     stream.write_bytes(whole)
     sink.close(RunStatus.FINISHED)
+
+
+@pytest.mark.parametrize("size", [0, 8, 256 << 10, None])
+def test_a_journal_cut_between_its_arenas_or_removed_is_damage(start, run, size):
+    process = start('step(1); sink.flush(); step(2); say("ready"); signal.pause()')
+    process.stdout.readline()
+    process.kill()
+    process.wait()
+    assert read_log(run).table["step"].to_pylist() == [1, 2]
+    journal = run / "log" / "metrics.r0.0.journal"
+    data = journal.read_bytes()
+    if size is None:
+        journal.unlink()
+    else:
+        journal.write_bytes(data[:size])
+    # the row of step 2 lay in the second arena
+    log = read_log(run)
+    assert log.table["step"].to_pylist() == [1]
+    assert log.state is LogState.CORRUPT
+    assert "metrics.r0.0." in log.detail
+
+
+@pytest.mark.parametrize("table", ["metrics", "events"])
+@pytest.mark.parametrize("size", [0, 300])
+def test_a_stream_cut_within_its_head_is_damage_at_once(start, run, table, size):
+    process = start('step(1); sink.flush(); say("ready"); signal.pause()')
+    process.stdout.readline()
+    process.kill()
+    process.wait()
+    stream = run / "log" / f"{table}.r0.0.arrows"
+    stream.write_bytes(stream.read_bytes()[:size])
+    log = read_log(run, table)
+    assert (log.state, log.offset) == (LogState.CORRUPT, 0)
+    assert f"{table}.r0.0.arrows: a head that was cut" in log.detail
 
 
 HOSTILE = pa.schema([("value", pa.float64())])
