@@ -183,7 +183,9 @@ def _add_metric_stages(records: dict[int, RunRecord], tables: Mapping[str, pa.Ta
     table = tables.get("metrics")
     if table is None:
         return
-    pairs = table.select(["name", "stage"]).group_by(["name", "stage"]).aggregate([])
+    pairs = (
+        table.select(["name", "stage"]).group_by(["name", "stage"], use_threads=False).aggregate([])
+    )
     stages: dict[str, str] = {}
     for stage in reversed(_STAGE_ORDER):
         stages |= {

@@ -84,7 +84,7 @@ def find_epochs(marked: pa.Table, metrics: pa.Table) -> Epochs:
 
 def metrics_of(metrics: pa.Table) -> frozenset[Metric]:
     """Return every metric of some runs that `find_epochs` knows."""
-    told = _stage_rows(metrics).group_by(["name", "stage"]).aggregate([])
+    told = _stage_rows(metrics).group_by(["name", "stage"], use_threads=False).aggregate([])
     return frozenset(zip(told["name"].to_pylist(), told["stage"].to_pylist(), strict=True))
 
 

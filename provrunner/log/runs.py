@@ -214,7 +214,7 @@ def _aggregate(
     table: pa.Table, column: str, how: str, *, mode: str | None = None
 ) -> dict[str, Any]:
     options = pc.CountOptions(mode=mode) if mode else None
-    grouped = table.group_by("run_id").aggregate([(column, how, options)])
+    grouped = table.group_by("run_id", use_threads=False).aggregate([(column, how, options)])
     return dict(
         zip(grouped["run_id"].to_pylist(), grouped[f"{column}_{how}"].to_pylist(), strict=True)
     )

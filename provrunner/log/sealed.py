@@ -180,7 +180,7 @@ def sealed_prefix(data: bytes, table: str, offset: int) -> pa.Table:
     try:
         whole = _messages(data[:offset])
         check_sizes(whole, len(data))
-        stream = pa.ipc.open_stream(pa.py_buffer(data).slice(len(_MAGIC)))
+        stream = pa.ipc.open_stream(pa.py_buffer(data).slice(len(_MAGIC)), options=_OPTIONS)
         for _ in range(sum(message.kind == RECORD_BATCH for message in whole)):
             batches.append(stream.read_next_batch())
         prefix = pa.Table.from_batches(batches, stream.schema)

@@ -49,7 +49,7 @@ def flag_unread(summary: Summary, params: pa.Table, plan: Plan) -> Summary:
 def _unread(params: pa.Table) -> set[str]:
     """Return the keys that some run tells of and none read."""
     known = params.filter(pc.equal(params["phase"], "init"))
-    reads = known.group_by("name").aggregate([("reads", "max")])
+    reads = known.group_by("name", use_threads=False).aggregate([("reads", "max")])
     return set(reads.filter(pc.equal(reads["reads_max"], 0))["name"].to_pylist())
 
 
@@ -65,7 +65,7 @@ def _chosen(params: pa.Table, unread: set[str]) -> Iterator[str]:
     defaults = params.filter(pc.equal(params["origin"], "default"))["source"].unique().to_pylist()
     folders = {PurePath(source).parent for source in defaults if source}
     rows = params.filter(pc.is_in(params["name"], pa.array(sorted(unread), pa.utf8())))
-    chosen = rows.group_by(["name", "origin", "source"]).aggregate([])
+    chosen = rows.group_by(["name", "origin", "source"], use_threads=False).aggregate([])
     names = {
         row["name"]
         for row in chosen.to_pylist()

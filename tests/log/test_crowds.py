@@ -143,6 +143,21 @@ def test_nothing_serves_over_a_network():
             assert getattr(node, "attr", None) not in listening, module
 
 
+def test_no_thread_of_arrow_is_left_to_abort_a_program_that_ends():
+    """A worker that lets the last buffer of Python's go while the interpreter ends aborts it."""
+    grouping = [
+        (module, node)
+        for module in SOURCES
+        for node in ast.walk(ast.parse(module.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call)
+        and getattr(node.func, "attr", "") in ("group_by", "join_asof")
+    ]
+    assert grouping
+    for module, call in grouping:
+        told = {word.arg: ast.unparse(word.value) for word in call.keywords}
+        assert told.get("use_threads") == "False", (module, call.lineno)
+
+
 SWEEPER = """
 import time
 from datetime import datetime, UTC
