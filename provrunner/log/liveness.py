@@ -21,6 +21,7 @@ __all__ = [
     "is_claimed",
     "own_sweep",
     "read_owner",
+    "runs_here",
     "this_process",
     "write_owner",
 ]
@@ -202,18 +203,22 @@ def _touched(path: Path) -> float | None:
         return None
 
 
-def _runs(owner: Owner) -> bool:
-    if not owner.pid.isdigit():
-        return False
-    pid = int(owner.pid)
+def runs_here(pid: str) -> bool:
+    """Say whether a process of this number runs on this machine, whoever it is."""
     try:
-        os.kill(pid, 0)
-    except (ProcessLookupError, OverflowError):
+        os.kill(int(pid), 0)
+    except (ValueError, ProcessLookupError, OverflowError):
         return False
     except PermissionError:
         pass
-    start = _process_start(pid)
-    return start != "dead" and (not owner.process_start or start == owner.process_start)
+    return _process_start(int(pid)) != "dead"
+
+
+def _runs(owner: Owner) -> bool:
+    if not owner.pid.isdigit() or not runs_here(owner.pid):
+        return False
+    start = _process_start(int(owner.pid))
+    return not owner.process_start or start == owner.process_start
 
 
 def _boot_id() -> str:

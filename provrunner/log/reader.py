@@ -78,12 +78,17 @@ def read_log(path: Path | str, table: str = "metrics") -> Log:
         raise LogError(f"there is no log at {path}")
     log = _log_of(path)
     for attempt in range(_TRIES):
+        seal = seal_of(log, table)
         try:
-            return _read_folder(log, table)
+            found = _read_folder(log, table, seal)
         except FileNotFoundError:
             # sealed in between: the streams that were listed are gone
             if attempt == _TRIES - 1:
                 raise
+            continue
+        # a seal may have come after it was looked for, and taken streams that were to be listed
+        if found.state is LogState.COMPLETE or seal_of(log, table) == seal:
+            return found
     raise LogError(f"{log} changes faster than it can be read")
 
 
@@ -97,6 +102,7 @@ def run_status(run_folder: Path) -> tuple[RunStatus, LogState]:
     seal = read_seal(log)
     segments = live_segments(log, "events", seal)
     if not segments:
+        seal = seal or read_seal(log)  # it may have come since, and taken the streams
         status = RunStatus.PLANNED if seal is None else seal.status
         return status, LogState.LOST if seal is None else LogState.COMPLETE
     read = read_log(log, "events")
@@ -124,10 +130,17 @@ class LogFollower:
     def poll(self) -> pa.Table:
         """Return the rows that came since the last call; each row is given once."""
         for _ in range(_TRIES):
+            seal, rows = self._seal, {rank: reader.rows for rank, reader in self._ranks.items()}
             try:
                 return self._poll()
             except FileNotFoundError:
-                continue  # sealed in between
+                # sealed in between: what was read of some streams until then is read again
+                self._seal = seal
+                log = _log_of(self._run_folder)
+                self._ranks = {
+                    rank: RankReader(log, self._table, rank, rows=count)
+                    for rank, count in rows.items()
+                }
         return empty_table(self._table)
 
     def _poll(self) -> pa.Table:
@@ -189,8 +202,7 @@ def _log_of(path: Path) -> Path:
     return inner if inner.is_dir() else path
 
 
-def _read_folder(log: Path, table: str) -> Log:
-    seal = seal_of(log, table)
+def _read_folder(log: Path, table: str, seal: Seal | None) -> Log:
     segments = live_segments(log, table, seal)
     if seal is None and not segments:
         return Log(empty_table(table), LogState.LOST, "no log was written")

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
+import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -29,6 +31,7 @@ from provrunner.log.folder import (
     stream_parts,
     sync_folder,
 )
+from provrunner.log.liveness import runs_here
 from provrunner.log.rankreader import RankReader
 from provrunner.log.reader import live_segments, recorded_end, rows_by_rank
 from provrunner.log.sealed import Seal, SealedFile, SealedStream, parse_sealed, read_seal, seal_of
@@ -39,6 +42,8 @@ __all__ = ["commit", "seal_log", "seal_run"]
 
 _TABLES = ("metrics", "events")
 _BATCH_ROWS = 16_384
+_TRIES = 40
+_PAUSE_S = 0.05
 # a fifth smaller than at Arrow's level of 1, for a fifth of a millisecond in ten thousand rows
 _ZSTD_LEVEL = 3
 
@@ -72,6 +77,16 @@ def seal_log(
         OSError: it cannot be written.
         LogError: its seal is damaged.
     """
+    for _ in range(_TRIES):
+        try:
+            return _seal_once(log, status, reason, own_rank)
+        except (FileNotFoundError, BlockingIOError):
+            # another process seals it as well: once that is done, nothing is left to do
+            time.sleep(_PAUSE_S if log.is_dir() else 0.0)
+    return _seal_once(log, status, reason, own_rank)
+
+
+def _seal_once(log: Path, status: RunStatus, reason: str | None, own_rank: int | None) -> bool:
     seal = read_seal(log)
     if seal is not None and not any(live_segments(log, table, seal) for table in _TABLES):
         _clean(log, seal)
@@ -93,7 +108,8 @@ def seal_log(
         end = (status, reason)
         tables["events"], place = _with_end(tables, end, run_number(run_id))
         streams = _counted(streams, *place)
-    commit(log, tables, Seal(sweep_id, run_id, *end, files={}, streams=tuple(streams)))
+    following = Seal(sweep_id, run_id, *end, files={}, streams=tuple(streams))
+    commit(log, tables, following, before=seal)
     return True
 
 
@@ -176,6 +192,8 @@ def _sealed_rows(log: Path, table: str, seal: Seal) -> pa.Table:
     try:
         return parse_sealed(path.read_bytes(), table, seal.files[table])
     except (OSError, ValueError) as error:
+        if seal_of(log, table) != seal:
+            raise _sealed_elsewhere() from None
         raise LogError(f"{path}: {error}; it was sealed and cannot be sealed again") from error
 
 
@@ -225,15 +243,19 @@ def _declared_gaps(events: pa.Table) -> int:
     return sum(count for count in counts if isinstance(count, int))
 
 
-def commit(log: Path, tables: dict[str, pa.Table], seal: Seal) -> None:
+def commit(
+    log: Path, tables: dict[str, pa.Table], seal: Seal, *, before: Seal | None = None
+) -> None:
     """Put the sealed files in place so that a kill at any point leaves a log that reads whole.
 
     Args:
         log: the log folder.
         tables: the rows of `metrics` and `events`, with their source.
         seal: says all but what the files are.
+        before: the seal that was there when the rows were read.
 
     Raises:
+        BlockingIOError: another process seals the log, or has since the rows were read.
         OSError: they cannot be written.
         LogError: they cannot be read back as they were.
     """
@@ -250,7 +272,10 @@ def commit(log: Path, tables: dict[str, pa.Table], seal: Seal) -> None:
         written["seal"] = following
         seal = replace(seal, files=files)
         _write_durably(following, seal.to_json().encode("utf-8", "backslashreplace"))
-        following.replace(log / NEXT_SEAL_FILE)
+        _put_in_front(log, following)
+        if read_seal(log) != before:
+            (log / NEXT_SEAL_FILE).unlink()
+            raise _sealed_elsewhere()
         for table in tables:
             written[table].replace(log / sealed_name(table))
         sync_folder(log)
@@ -260,6 +285,24 @@ def commit(log: Path, tables: dict[str, pa.Table], seal: Seal) -> None:
         for path in written.values():
             path.unlink(missing_ok=True)
     _clean(log, seal)
+
+
+def _put_in_front(log: Path, following: Path) -> None:
+    """Name the next seal, which one process at a time may do; one that died has left its own."""
+    try:
+        os.link(following, log / NEXT_SEAL_FILE)
+        return
+    except FileExistsError:
+        others = (path.suffixes[-2][1:] for path in log.glob(f"{SEAL_FILE}.*.tmp"))
+        if any(pid != str(os.getpid()) and runs_here(pid) for pid in others):
+            raise _sealed_elsewhere() from None
+    except OSError:
+        pass  # a file system without links
+    following.replace(log / NEXT_SEAL_FILE)
+
+
+def _sealed_elsewhere() -> BlockingIOError:
+    return BlockingIOError(errno.EAGAIN, "another process seals this log")
 
 
 def _file_bytes(rows: pa.Table, table: str) -> bytes:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import functools
 import math
 from pathlib import Path
 
@@ -7,7 +8,8 @@ import pyarrow as pa
 import pytest
 
 from provrunner.errors import LogError
-from provrunner.log import LogFollower, read_log, run_status
+from provrunner.log import LogFollower, read_log, reader, run_status, seal_run
+from provrunner.log.rankreader import RankReader
 from provrunner.schema import Event, LogState, RunStatus, StepMetrics
 
 from .conftest import plain, steps
@@ -219,3 +221,60 @@ def test_a_million_columns_are_refused(tmp_path):
     log = read_log(path)
     assert log.state is LogState.CORRUPT
     assert "impossible size" in log.detail
+
+
+@pytest.fixture
+def sealed_meanwhile(start, run, monkeypatch):
+    """Let a dead run be sealed right after a reader has listed its streams, or looked for them."""
+    process = start('step(1); sink.flush(); step(2); say("ready"); os._exit(0)')
+    process.wait()
+    listed = reader.live_segments
+
+    def list_late(log, table, seal, *, before=True):
+        monkeypatch.setattr(reader, "live_segments", listed)
+        first = None if before else listed(log, table, seal)
+        seal_run(run, RunStatus.LOST)
+        return listed(log, table, seal) if first is None else first
+
+    def arrange(before: bool) -> None:
+        late = functools.partial(list_late, before=before)
+        monkeypatch.setattr(reader, "live_segments", late)
+
+    return arrange
+
+
+@pytest.mark.parametrize("before", [True, False])
+def test_a_seal_in_the_midst_of_a_reading_costs_the_reader_nothing(run, sealed_meanwhile, before):
+    follower = LogFollower(run)
+    sealed_meanwhile(before)
+    log = read_log(run)
+    assert (log.state, log.table["step"].to_pylist()) == (LogState.COMPLETE, [1, 2])
+    assert follower.poll()["step"].to_pylist() == [1, 2]
+
+
+def test_a_run_that_is_sealed_while_it_is_looked_at_is_not_planned(run, sealed_meanwhile):
+    sealed_meanwhile(before=True)
+    assert run_status(run) == (RunStatus.LOST, LogState.COMPLETE)
+
+
+def test_a_follower_loses_nothing_of_one_rank_when_another_ones_stream_is_gone(
+    open_sink, run, monkeypatch
+):
+    sinks = [open_sink(rank, ranks=2) for rank in range(2)]
+    for rank, sink in enumerate(sinks):
+        sink.write(steps(1, 2, rank=rank))
+        sink.flush()
+    follower = LogFollower(run)
+    poll = RankReader.poll
+
+    def poll_and_seal(self, segments):
+        if self.rank == 1:
+            monkeypatch.setattr(RankReader, "poll", poll)
+            sinks[1].close(RunStatus.FINISHED)
+            sinks[0].close(RunStatus.FINISHED)
+        return poll(self, segments)
+
+    monkeypatch.setattr(RankReader, "poll", poll_and_seal)
+    rows = pa.concat_tables([follower.poll(), follower.poll()])
+    assert sorted(plain(rows)) == sorted(plain(read_log(run).table))
+    assert len(rows) == 8

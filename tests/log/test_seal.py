@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from multiprocessing import get_context
 from pathlib import Path
 
 import pandas as pd
@@ -13,6 +14,7 @@ import pytest
 
 from provrunner.errors import LogError
 from provrunner.log import ArrowSink, read_log, run_status, seal_run
+from provrunner.log.sealed import read_seal
 from provrunner.schema import Event, LogState, RunStatus, StepMetrics
 
 from .conftest import plain, steps
@@ -220,3 +222,35 @@ def test_a_large_log_is_sealed_in_batches_with_one_dictionary(open_sink, run):
     sink.close(RunStatus.FINISHED)
     assert len(read_log(run).table) == 40_000
     assert len(pl.read_ipc(run / "log" / "metrics.arrow")) == 40_000
+
+
+def seal_at(run: Path, name: str, barrier) -> None:
+    barrier.wait()
+    seal_run(run, RunStatus.LOST, f"as {name} saw it")
+
+
+def test_processes_that_seal_a_run_at_once_leave_one_seal_and_no_error(start, run):
+    process = start('step(1); sink.flush(); step(2); say("ready"); os._exit(0)')
+    process.wait()
+    left = run.with_name("left")
+    run.rename(left)
+    context = get_context("fork")
+    for attempt in range(6):
+        shutil.copytree(left, run)
+        barrier = context.Barrier(4)
+        names = [f"{attempt}.{number}" for number in range(4)]
+        sealing = [context.Process(target=seal_at, args=(run, name, barrier)) for name in names]
+        for one in sealing:
+            one.start()
+        for one in sealing:
+            one.join()
+        assert [one.exitcode for one in sealing] == [0] * 4
+        assert sorted(path.name for path in (run / "log").iterdir()) == [
+            "events.arrow", "metrics.arrow", "seal.json",
+        ]  # fmt: skip
+        assert {read_log(run, table).state for table in ("metrics", "events")} == {
+            LogState.COMPLETE
+        }
+        assert read_log(run).table["step"].to_pylist() == [1, 2]
+        assert read_seal(run / "log").reason in {f"as {name} saw it" for name in names}
+        shutil.rmtree(run)
