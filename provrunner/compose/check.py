@@ -95,7 +95,9 @@ def _check_overrides(cfg: DictConfig, arguments: Sequence[str]) -> None:
 
 def _check_value(key: str, value: Any, default: Any, cfg: DictConfig, where: str) -> None:
     """Judge a value by the annotation of the argument it becomes, or else by the default."""
-    if isinstance(default, dict) and (value is None or isinstance(value, dict)):
+    if isinstance(value, dict) and (isinstance(default, dict) or "_target_" in value):
+        return  # what it makes is judged where the node itself is checked
+    if isinstance(default, dict) and value is None:
         return
     annotation = _annotation(key, cfg)
     is_known = annotation is not inspect.Parameter.empty

@@ -55,6 +55,8 @@ _STOP = "lightning.pytorch.callbacks.EarlyStopping"
         [f"+trainer.callbacks.stop={{_target_: {_STOP}, monitor: val/loss}}"],
         ["+x=0.3", "optimizer.lr=${x}"],
         ["+task.loss={_target_: torch.nn.CrossEntropyLoss}"],
+        ["task.loss={_target_: torch.nn.CrossEntropyLoss}"],
+        ["trainer.logger={_target_: lightning.pytorch.loggers.CSVLogger, save_dir: csv}"],
         ["reason=${hydra:runtime.cwd}"],
         ["data.scale=true,false", "model.activation=relu,tanh"],
     ],
@@ -115,6 +117,10 @@ def test_what_ships_passes(arguments):
         (
             ["+trainer.callbacks.stop={_target_: lightning.pytorch.callbacks.EarlyStopping}"],
             ["needs 'monitor'"],
+        ),
+        (
+            ["trainer.logger={_target_: lightning.pytorch.loggers.CSVLogger}"],
+            ["trainer.logger", "needs 'save_dir'"],
         ),
         (["task.loss=${foo.bar}"], ["task.loss: Interpolation key 'foo.bar' not found"]),
     ],
