@@ -38,7 +38,7 @@ TABLES_FOLDER = "tables"
 PARTS_FOLDER = "parts"
 SOURCES_FILE = "sources.json"
 _FORMAT = 1
-_DERIVATION = 2
+_DERIVATION = 3
 """To be raised with every change of what is derived: tables made before it are derived anew."""
 
 _SEALED = {METRICS_FILE, EVENTS_FILE, SEAL_FILE}

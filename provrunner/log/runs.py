@@ -8,11 +8,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from provrunner.ids import canonical_json
-from provrunner.log.events import decode, latest, of_kind, shape_table
+from provrunner.log.events import decode, latest, numpy_column, of_kind, shape_table
 from provrunner.log.objective import Reached, find_objectives
 from provrunner.plan import Plan, Point
 from provrunner.schema import TABLES, LogState, RunStatus
@@ -191,10 +192,7 @@ def _totals(
     marked: pa.Table, metrics: pa.Table, states: Sequence[RunState]
 ) -> dict[str, list[Any]]:
     """Return the columns of `runs` that count or measure; null for what no log tells."""
-    training = of_kind(marked, "epoch_start", "epoch_end")
-    training = training.filter(pc.equal(training["subject"], "train"))
-    ended = pc.if_else(pc.equal(training["kind"], "epoch_end"), training["epoch"], None)
-    training = training.select(["run_id"]).append_column("ended", ended)
+    training = _training(marked)
     steps = pa.concat_tables([table.select(["run_id", "step"]) for table in (marked, metrics)])
     read = [state.run_id for state in states if state.log_state is not None]
     nothing = dict.fromkeys(read, 0)
@@ -208,6 +206,23 @@ def _totals(
     return {
         name: [values.get(state.run_id) for state in states] for name, values in by_name.items()
     }
+
+
+def _training(marked: pa.Table) -> pa.Table:
+    """Return run_id and, of each epoch of training that came to its end, its number as `ended`.
+
+    Capture also ends the epoch in which an exception was raised: that one is not whole.
+    """
+    events = of_kind(marked, "epoch_start", "epoch_end", "exception")
+    is_exception = pc.equal(events["kind"], "exception")
+    kept = pc.or_(is_exception, pc.equal(events["subject"], "train"))
+    events, is_exception = events.filter(kept), is_exception.filter(kept)
+    raised = np.roll(numpy_column(is_exception, False), 1)  # no log begins with the end of an epoch
+    is_end = pc.and_(pc.equal(events["kind"], "epoch_end"), pa.array(~raised))
+    rows = events.select(["run_id"]).append_column(
+        "ended", pc.if_else(is_end, events["epoch"], None)
+    )
+    return rows.filter(pc.invert(is_exception))
 
 
 def _aggregate(

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from provrunner.errors import ConfigError, nearest
+from provrunner.schema import RunStatus
 
 if TYPE_CHECKING:
     from provrunner.report.questions import Question, QuestionParameter
@@ -15,6 +17,11 @@ if TYPE_CHECKING:
 __all__ = ["bind"]
 
 _OPEN = "all"
+_EXPECTED = {
+    "int": "a whole number from 0 up",
+    "float": "a number",
+    "status": f"one of {', '.join(RunStatus)} or all",
+}
 
 
 def bind(sweep: Sweep, question: Question, given: Mapping[str, Any]) -> str:
@@ -51,8 +58,9 @@ def _value(sweep: Sweep, parameter: QuestionParameter, given: Any) -> Any:
     try:
         return _KINDS[parameter.kind](sweep, value)
     except (TypeError, ValueError) as error:
+        expected = _EXPECTED.get(parameter.kind, parameter.kind)
         raise ConfigError(
-            f"{parameter.name}={value}: expected {parameter.kind}, {parameter.meaning}"
+            f"{parameter.name}={value}: expected {expected}: {parameter.meaning}"
         ) from error
 
 
@@ -79,7 +87,18 @@ def _literal(value: Any) -> str:
         return "null"
     if isinstance(value, str):
         return "'" + value.replace("'", "''") + "'"
-    return repr(value)
+    return repr(value) if math.isfinite(value) else f"'{value}'::double"
+
+
+def _count(_: Sweep, term: Any) -> int:
+    number = int(term)
+    if number < 0:
+        raise ValueError(term)
+    return number
+
+
+def _status(_: Sweep, term: Any) -> str:
+    return RunStatus(str(term)).value
 
 
 def _run(sweep: Sweep, term: Any) -> int:
@@ -154,9 +173,10 @@ def _hyperparameter(sweep: Sweep, term: Any) -> str:
 
 
 _KINDS: Mapping[str, Callable[[Any, Any], Any]] = {
-    "int": lambda _, value: int(value),
+    "int": _count,
     "float": lambda _, value: float(value),
     "text": lambda _, value: str(value),
+    "status": _status,
     "run": _run,
     "metric": _metric,
     "objective": _objective,

@@ -40,7 +40,8 @@ class QuestionParameter:
 
     Attributes:
         name: as it is given: `run=3`.
-        kind: int, float, text, run, metric, objective, direction, node or hyperparameter.
+        kind: int (from 0 up), float, text, status, run, metric, objective, direction, node or
+            hyperparameter.
         default: in the words in which it would be given; `all` leaves it open.
         meaning: for people.
     """

@@ -285,6 +285,19 @@ def test_epochs_have_one_column_a_metric_with_its_last_value(script):
     ]
 
 
+def test_an_epoch_that_an_exception_broke_off_does_not_count_as_trained(script):
+    script.begin(0)
+    for epoch, raised in enumerate([False, True, False]):
+        script.event("epoch_start", "train", epoch=epoch, step=epoch)
+        if raised:
+            script.event("exception", type="ValueError", message="caught", traceback="")
+        script.event("epoch_end", "train", epoch=epoch, step=epoch, duration_s=1.0, batches=1)
+    script.event("exception", type="ValueError", message="after training", traceback="")
+    tables = script.tables(make_plan(1))
+    assert column(tables["runs"], "epochs") == [2]
+    assert tables["epochs"]["end"].null_count == 0
+
+
 def test_a_nan_in_an_epoch_is_kept_and_an_unlogged_value_is_null(script):
     script.begin(0)
     script.metric("a", math.nan, step=0, epoch=0)

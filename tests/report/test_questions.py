@@ -30,6 +30,7 @@ from provrunner.log.sweep_folders import project_sweeps
 from provrunner.report import ask, list_questions, open_sweep, question_sql
 from provrunner.report.questions import find_question, questions
 from provrunner.report.results import Sweep
+from provrunner.schema import RunStatus
 
 POINTS = told.make_plan().points
 STATES = {"finished": "finished", "live": "running", "killed": "lost"}
@@ -214,6 +215,22 @@ def test_q07_gives_the_time_of_epochs_and_those_that_stand_out(state):
         assert outliers == ([2] if key[0] == SLOW else [])
 
 
+def test_q07_leaves_out_an_epoch_that_an_exception_broke_off(tmp_path):
+    folder = told.write_sweep(tmp_path, without=range(1, 12))
+    story, sinks = told.Story(POINTS[1], 0), {}
+    story.begin()
+    story.start_epoch(0)
+    story.end_epoch(0)
+    story.start_epoch(1)
+    story.event("exception", "", step=3, epoch=1, type="E", message="", traceback="")
+    story.event("epoch_end", "train", step=3, epoch=1, after_s=0.1, duration_s=0.1, batches=1)
+    told.write_story(folder, story, sinks)
+    sinks[0].close(RunStatus.FAILED, "E")
+    asked = Told(open_sweep(folder), "finished", pd.DataFrame(), pd.DataFrame())
+    assert asked.rows(7, "epochs", "mean_s", run=1) == [(1, 2.0)]
+    assert asked.rows(37, "run", "epochs_done") == [(1, 1)]
+
+
 def test_q08_averages_a_metric_by_the_values_of_a_hyperparameter(whole):
     losses = {point.run: 1 / 8 for point in POINTS}
     rows = whole.rows(8, "level", "runs", "mean", hyperparameter=WIDTH)
@@ -352,6 +369,7 @@ def test_q22_tells_what_a_checkpoint_was_made_with(whole, artifact):
     assert facts["code", "commit"] == "c0ffee"
     assert facts["package", "torch"] == "2.4"
     assert facts["run", "host"] == "lab-3"
+    assert facts["device", "accelerator"] == told.CUDA
 
 
 def test_q23_says_who_launched_a_run_and_whether_it_can_be_repeated(whole):
@@ -432,6 +450,7 @@ def test_q29_weighs_what_runs_reached_against_what_they_cost(whole):
         ("8", 6, pytest.approx(small), 9000, pytest.approx((400 * 5 + 800) / 6)),
         ("16", 5, pytest.approx(72.0), 12000, 400.0),
     ]
+    assert set(whole.rows(29, "objective_per_cpu_hour")) == {(None,)}  # of a loss, more is worse
     front = whole.rows(29, "level", "on_pareto_front")
     trials = {row[0]: row[1] for row in front}
     assert trials['{"model.width":16,"optimizer.lr":0.01}'] is True
@@ -449,7 +468,7 @@ def test_q30_tells_which_runs_failed_and_where_in_the_space(state):
     by_value = [f"{WIDTH}=16: {bad} of 6", f"{LR}=0.1: {bad} of 6"]
     expected = [(FAILED, "failed", "ValueError: no", "ValueError", 3, 1, by_value)]
     if lost:
-        expected.append((LAST, "lost", None, None, 4, None, by_value))
+        expected.append((LAST, "lost", None, None, 4, 2, by_value))
     assert state.rows(30, *columns) == expected
 
 
@@ -614,6 +633,10 @@ def test_the_sql_of_a_question_is_a_query_of_its_own(whole):
     assert whole.sweep.sql(query).fetchall() == whole.ask(12, run=6, k=2)
 
 
+def test_a_bound_may_be_infinite(whole):
+    assert len(whole.ask(10, lr_from="-inf", lr_to="inf")) == 12
+
+
 def test_a_value_with_a_quote_stays_a_value(whole):
     assert whole.ask(3, name="'; drop table runs; --") == []
 
@@ -627,9 +650,11 @@ def test_a_value_with_a_quote_stays_a_value(whole):
         (25, {"run": 3}, "question 'importance' takes no 'run'"),
         (2, {"run": 99}, "has no run '99'"),
         (2, {"run": "0003-c8de131d"}, "did you mean '0003-c8de131c'"),
-        (12, {"k": "few"}, "k=few: expected int, epochs in which it should have improved"),
+        (12, {"k": "few"}, "k=few: expected a whole number from 0 up: epochs in which it should have improved"),
+        (5, {"k": -1}, "k=-1: expected a whole number from 0 up: how many runs"),
+        (14, {"status": "finnished"}, "status=finnished: expected one of planned, running, finished"),
         (11, {"training": "train/los"}, "no metric 'train/los'.*did you mean 'train/loss'|train/los"),
-        (5, {"direction": "down"}, "direction=down: expected direction, minimize or maximize"),
+        (5, {"direction": "down"}, "direction=down: expected direction: minimize or maximize"),
         (5, {"metric": "val/acc"}, "'val/acc' is not the sweep's objective: say direction=minimize or"),
         (27, {"a": "optimizer.l"}, "no hyperparameter 'optimizer.l'; did you mean 'optimizer.lr'"),
     ],

@@ -24,6 +24,7 @@ EPOCHS = 4
 BASE = {(0.01, 8): 0.50, (0.01, 16): 0.40, (0.1, 8): 0.90, (0.1, 16): 0.70}
 WOBBLE = (0.0, 0.02, -0.01)
 FAILED, LAST, TWO_RANKS, SLOW, STEERED = 10, 11, 2, 3, 0
+CUDA = "lightning.pytorch.accelerators.cuda.CUDAAccelerator"
 METRIC_COLUMNS = ("run", "rank", "step", "epoch", "stage", "name", "value", "time_s")
 EVENT_COLUMNS = ("run", "rank", "time_s", "step", "epoch", "kind", "subject", "data")
 
@@ -97,6 +98,7 @@ class Story:
         self.param(LR, point.values[LR], None, phase="object")
         self.param("optimizer.type", "torch.optim.adam.Adam", None, phase="object")
         self.param("trainer.max_epochs", EPOCHS, None, phase="object")
+        self.param("trainer.accelerator", CUDA, None, phase="object")
         self.data()
         self.event("model", "Net", type="Net", architecture_hash=f"w{point.values[WIDTH]}",
                    parameters=10 * point.values[WIDTH])  # fmt: skip

@@ -1,11 +1,20 @@
 -- question: How long did each run and its epochs take, and which epochs are outliers?
 -- live: yes
+-- note: An epoch that an exception broke off is left out
 -- empty: no epoch has ended
 -- run (run) = all: the run
 -- mads (float) = 3: outliers are further from the median than so many median deviations
-with times as (
+with broken as (
+  select events.run, events.rank, epochs.epoch
+  from events
+  join epochs on epochs.run = events.run and epochs.rank = events.rank
+    and events.time >= epochs.start and events.time < epochs."end"
+  where kind = 'exception'
+),
+times as (
   select run, rank, epoch, duration_s, median(duration_s) over (partition by run, rank) as middle
   from epochs
+  anti join broken using (run, rank, epoch)
   where duration_s is not null and run = coalesce($run, run)
 ),
 spread as (

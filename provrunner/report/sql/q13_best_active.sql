@@ -1,11 +1,11 @@
 -- question: Which active runs are best after the first epochs, with which hyperparameters?
 -- live: yes
--- empty: no such run is active; status=all takes every run
+-- empty: no such run has a value of the metric yet; status=all takes every run
 -- epochs (int) = 5: how many first epochs count
 -- k (int) = 5: how many runs
 -- metric (metric) = objective: the metric
 -- direction (direction) = objective: minimize or maximize
--- status (text) = running: which runs; all takes every run
+-- status (status) = running: which runs; all takes every run
 with best as (
   select run, run_id, value, epoch, if($direction = 'maximize', -value, value) as cost
   from epoch_values

@@ -1,7 +1,7 @@
 -- question: What is the latest epoch of every active run and rank, with its time and metrics?
 -- live: yes
--- empty: no run is active; status=all takes every run
--- status (text) = running: which runs; all takes every run
+-- empty: no such run has begun an epoch; status=all takes every run
+-- status (status) = running: which runs; all takes every run
 select epochs.run, status, epochs.* exclude (run, run_id)
 from epochs
 join runs using (run)

@@ -17,7 +17,11 @@ facts as (
   union all select 4, 'run', 'host', host from runs join chosen using (run)
   union all select 5, 'run', 'command', cmd from runs join chosen using (run)
   union all
-  select 6, environment.kind, environment.name, environment.value from environment join chosen using (run)
+  select 6, 'device', substring(params.name, 9), trim(params.value, '"') from params join chosen using (run)
+  where phase = 'object'
+    and params.name in ('trainer.accelerator', 'trainer.num_devices', 'trainer.strategy', 'trainer.precision')
+  union all
+  select 7, environment.kind, environment.name, environment.value from environment join chosen using (run)
 )
 select kind, name, value
 from facts

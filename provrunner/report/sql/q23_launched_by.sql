@@ -8,13 +8,14 @@ with software as (
   group by run
 ),
 patches as (select run, true as has_patch from environment where name = 'patch_sha256')
-select runs.run, user, host, cmd, names as software, commit, dirty, seed,
+select runs.run, user, host, seed, commit, dirty,
        case
          when commit is null then 'no: the code is under no commit'
          when dirty and has_patch is null then 'no: the changes to the code were not kept'
          when seed is null then 'no: the seed is unknown'
          else 'yes'
-       end as repeatable
+       end as repeatable,
+       names as software, cmd
 from runs
 left join software using (run)
 left join patches using (run)

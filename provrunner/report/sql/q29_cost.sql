@@ -1,10 +1,12 @@
 -- question: What did runs cost by trial or hyperparameter value, and which are worth it?
 -- empty: no run has finished
+-- note: `objective_per_cpu_hour` is empty for an objective to be minimized, of which more is worse
 -- by (hyperparameter) = all: by whose values; by trial if left out
 with spent as (
   select coalesce(levels.value, "values"::varchar) as level, levels.number, objective, cpu_s,
          peak_rss_bytes, read_bytes, written_bytes,
-         if(direction = 'maximize', -objective, objective) as cost
+         if(direction = 'maximize', -objective, objective) as cost,
+         if(direction = 'maximize', objective, null) as gain
   from sweep, runs
   join plan using (run)
   left join levels on levels.run = runs.run and levels.name = $by
@@ -14,7 +16,7 @@ with spent as (
 groups as (
   select level, any_value(number) as number, count(*)::integer as runs,
          avg(objective) as mean_objective, avg(cost) as mean_cost, avg(cpu_s) as mean_cpu_s,
-         avg(objective) / (avg(cpu_s) / 3600) as objective_per_cpu_hour,
+         avg(gain) / (avg(cpu_s) / 3600) as objective_per_cpu_hour,
          max(peak_rss_bytes) as peak_rss_bytes, avg(read_bytes) as mean_read_bytes,
          avg(written_bytes) as mean_written_bytes
   from spent

@@ -11,6 +11,7 @@ exceptions as (
   where kind = 'exception'
   group by run
 ),
+reached as (select run, max(epoch) as epoch from epochs group by run),
 rates as (
   select name, value, count(failed.run) as bad, count(*) as all_runs
   from levels
@@ -26,10 +27,12 @@ region as (
   group by levels.run
 )
 select failed.run, failed.run_id, status, reason, exception,
-       coalesce(exceptions.step, failed.steps) as step, exceptions.epoch, "values",
+       coalesce(exceptions.step, failed.steps) as step, coalesce(exceptions.epoch, reached.epoch) as epoch,
+       "values",
        failures_by_value
 from failed
 left join plan using (run)
 left join exceptions using (run)
+left join reached using (run)
 left join region using (run)
 order by failed.run
