@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from pathlib import Path
+from textwrap import TextWrapper
 from typing import TYPE_CHECKING
 
 from provrunner.log.sweep_folders import find_sweep
@@ -36,7 +37,8 @@ def watch(
 ) -> Standing:
     """Follow a sweep until it ends or its process is gone; return how it stands then.
 
-    On a terminal the picture is drawn anew each second. Elsewhere each run that ended gives a
+    On a terminal the picture is drawn anew each second, folded at its width; of runs under way it
+    has as many as its height allows. Elsewhere each run that ended gives a
     line, and the live ones one every half minute.
 
     Args:
@@ -61,14 +63,20 @@ def watch(
     return standing
 
 
-def standing_lines(standing: Standing) -> list[str]:
+def standing_lines(standing: Standing, *, live: int | None = None) -> list[str]:
     """Write how a sweep stands: one line in all, one a live run, then failures and the best.
 
     At most five runs that went wrong are named, the latest ones.
+
+    Args:
+        standing: how it stands.
+        live: how many of the runs under way have a line at most; all when left out.
     """
     metric = visible(standing.plan.objective.metric)
     lines = [_head(standing)]
-    lines += [f"  {_live_line(run, metric)}" for run in standing.live]
+    lines += [f"  {_live_line(run, metric)}" for run in standing.live[:live]]
+    if live is not None and len(standing.live) > live:
+        lines.append(f"  {len(standing.live) - live} more under way")
     bad = standing.bad
     if len(bad) > _SHOWN:
         lines.append(f"  {len(bad) - _SHOWN} more went wrong before")
@@ -90,12 +98,26 @@ def _draw(
 
     with Live(console=screen, auto_refresh=False) as display:
         while True:
-            text = Text("\n".join(standing_lines(standing)), no_wrap=True, overflow="ellipsis")
+            lines = _fitting(standing, screen.width, screen.height)
+            text = Text("\n".join(lines), no_wrap=True, overflow="ellipsis")
             display.update(text, refresh=True)
             if standing.is_over:
                 return standing
             pause(_POLL_S)
             standing = follower.poll()
+
+
+def _fitting(standing: Standing, width: int, height: int) -> list[str]:
+    """Fold the lines at a terminal's width; where that is too high, leave out live runs instead."""
+    lines = standing_lines(standing)
+    fold = TextWrapper(width, subsequent_indent=" " * 6, break_on_hyphens=False)
+    folded = [part for line in lines for part in fold.wrap(line)]
+    if len(folded) <= height:
+        return folded
+    surplus = len(lines) - height
+    if surplus <= 0:
+        return lines
+    return standing_lines(standing, live=max(len(standing.live) - surplus - 1, 1))
 
 
 def _tell(

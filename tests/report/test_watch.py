@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -25,8 +26,8 @@ from provrunner.schema import RunStatus
 POINTS = told.make_plan().points
 
 
-def screen(*, terminal: bool = False) -> Console:
-    return Console(file=io.StringIO(), force_terminal=terminal, width=300)
+def screen(*, terminal: bool = False, width: int = 300, height: int = 40) -> Console:
+    return Console(file=io.StringIO(), force_terminal=terminal, width=width, height=height)
 
 
 def text_of(console: Console) -> str:
@@ -117,6 +118,38 @@ def test_on_a_terminal_the_picture_is_drawn_anew(tmp_path):
     assert "11/12  1 failed, 10 finished, 1 planned" in shown
     assert "11/12  1 failed, 10 finished, 1 running" in shown
     assert "12/12  1 failed, 11 finished" in shown
+
+
+def test_a_narrow_terminal_shows_whole_lines_folded(tmp_path):
+    folder = told.write_sweep(tmp_path, without=(LAST,))
+    console = screen(terminal=True, width=44)
+    follow_live(folder, console)
+    shown = text_of(console)
+    assert "…" not in shown
+    assert all(len(line) <= 44 for line in re.sub(r"\x1b\[\d*\w", "", shown).splitlines())
+    assert re.search(r"an epoch\s+about \d", shown)
+    assert "seed 2)" in shown
+
+
+def test_a_low_terminal_leaves_out_live_runs_and_keeps_failures_and_the_best(tmp_path, monkeypatch):
+    folder = told.write_sweep(tmp_path, without=(LAST,))
+    standing = Follower(folder).poll()
+    for run in standing.runs[:8]:
+        run.status = RunStatus.RUNNING
+    assert len(standing_lines(standing)) == 11
+    console = screen(terminal=True, height=7)
+    monkeypatch.setattr(Follower, "poll", lambda _: standing)
+
+    def stop(_seconds: float) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        watch(folder, console=console, pause=stop)
+    lines = [line.rstrip() for line in text_of(console).splitlines()][:7]
+    assert [line for line in lines if "starting" in line or "epoch" in line] == lines[1:4]
+    assert lines[4] == "  5 more under way"
+    assert lines[5].split()[1] == "failed"
+    assert lines[6].startswith("  best so far")
 
 
 def test_what_it_follows_is_what_a_fresh_look_sees(tmp_path):
