@@ -10,6 +10,9 @@ from pathlib import Path
 __all__ = ["canonical_json", "digest", "file_digest", "qualified_id", "run_id", "trial_id"]
 
 _BLOCK_BYTES = 1 << 20
+_encode = json.JSONEncoder(
+    sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=str
+).encode  # `json.dumps` makes a new encoder for each value
 
 
 def canonical_json(value: object) -> str:
@@ -19,7 +22,7 @@ def canonical_json(value: object) -> str:
         >>> canonical_json({"b": 1, "a": [1.5, None]})
         '{"a":[1.5,null],"b":1}'
     """
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=str)
+    return _encode(value)
 
 
 def digest(data: bytes | str) -> str:

@@ -172,9 +172,13 @@ def _box(rows: list[Row]) -> Box:
     type_ = _words(first)
     if len(rows) == 1:
         return Box(first["kind"], first["label"], type_, 1)
-    names = {json.loads(row["attributes"]).get("pr:name") for row in rows}
-    name = names.pop() if len(names) == 1 else None
-    return Box(first["kind"], str(name or ""), type_, len(rows))
+    name = _name(first)
+    shared = name if all(_name(row) == name for row in rows) else None
+    return Box(first["kind"], str(shared or ""), type_, len(rows))
+
+
+def _name(row: Row) -> object:
+    return json.loads(row["attributes"]).get("pr:name")
 
 
 def _words(row: Row) -> str:

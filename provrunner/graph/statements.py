@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any, TypeAlias, TypedDict, Unpack
 
 import pyarrow as pa
@@ -59,6 +60,7 @@ class Statements:
     nodes: dict[str, tuple[Any, ...]] = field(default_factory=dict)
     edges: dict[str, tuple[Any, ...]] = field(default_factory=dict)
     _settled: dict[str, list[pa.Table]] = field(default_factory=lambda: {"nodes": [], "edges": []})
+    _kept: dict[str, int] = field(default_factory=lambda: {"nodes": 0, "edges": 0})
 
     def add(
         self,
@@ -124,12 +126,16 @@ class Statements:
     def settle(self, run: str) -> None:
         """Put into tables what was stated of a run alone: as rows, all runs would fill the memory.
 
+        Looked at is what was stated since the last call; what runs share grows with their number.
+
         Args:
             run: the run's id, which all such ids begin with; none of them may be stated again.
         """
         for name, rows in (("nodes", self.nodes), ("edges", self.edges)):
-            own = [id_ for id_ in rows if id_.startswith(run)]
+            fresh = islice(reversed(rows), len(rows) - self._kept[name])
+            own = [id_ for id_ in fresh if id_.startswith(run)]
             self._settled[name].append(_table([rows.pop(id_) for id_ in own], TABLES[name]))
+            self._kept[name] = len(rows)
 
     def to_graph(self, base_iri: str) -> Graph:
         """Put all statements into tables, ordered by kind or relation, then id."""

@@ -131,7 +131,9 @@ def _facts(tables: Mapping[str, pa.Table]) -> Markup:
 def _environment(environment: pa.Table | None) -> dict[str, list[tuple[str, str]]]:
     """Group facts by kind, each with all the values that runs had."""
     found: dict[tuple[str, str], dict[str, None]] = {}
-    for row in [] if environment is None else environment.to_pylist():
+    if environment is None:
+        return {}
+    for row in environment.group_by(["kind", "name", "value"]).aggregate([]).to_pylist():
         values = found.setdefault((row["kind"] or "", row["name"] or ""), {})
         values[_fact(row["name"] or "", row["value"])] = None
     groups: dict[str, list[tuple[str, str]]] = {}
