@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import argparse
+import shutil
 import sys
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from provrunner.errors import ConfigError, ProvrunnerWarning, nearest
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 __all__ = [
     "GRANULARITY",
@@ -21,6 +25,7 @@ __all__ = [
     "Verb",
     "argument",
     "echo",
+    "echo_rows",
     "import_from_here",
     "verb",
     "warn",
@@ -102,6 +107,14 @@ def echo(text: object, *, end: str = "\n") -> None:
     """Write a result to standard output at once."""
     sys.stdout.write(f"{text}{end}")
     sys.stdout.flush()
+
+
+def echo_rows(rows: pa.Table, format_: str) -> None:
+    """Write rows in a format of `ROWS`; on a terminal a table is folded into its width."""
+    from provrunner.report import render_rows
+
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+    echo(render_rows(rows, format_, width=width), end="")
 
 
 def import_from_here() -> None:

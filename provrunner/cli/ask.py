@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from provrunner.cli.app import ROWS, argument, echo, verb, warn
+from provrunner.cli.app import ROWS, argument, echo, echo_rows, verb, warn
 from provrunner.errors import ConfigError
 
 __all__ = ["ask"]
@@ -30,11 +30,10 @@ def ask(question: str | None, words: Sequence[str], *, sql: bool, format_: str) 
         list_questions,
         open_sweep,
         question_sql,
-        render_rows,
     )
 
     if question is None:
-        echo(render_rows(list_questions(), format_), end="")
+        echo_rows(list_questions(), format_)
         return
     folder, parameters = _sort(words)
     sweep = open_sweep(folder)
@@ -42,7 +41,7 @@ def ask(question: str | None, words: Sequence[str], *, sql: bool, format_: str) 
         echo(question_sql(sweep, question, **parameters), end="")
         return
     answer = ask_sweep(sweep, question, **parameters)
-    echo(render_rows(answer, format_), end="")
+    echo_rows(answer, format_)
     if not answer.num_rows:
         warn(f"no rows: {find_question(question).empty}")
 

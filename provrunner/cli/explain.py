@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from provrunner.cli.app import ROWS, SWEEP, Argument, argument, echo, verb, warn
+from provrunner.cli.app import ROWS, SWEEP, Argument, argument, echo, echo_rows, verb, warn
 
 __all__ = ["ANSWER", "diff", "impact", "lineage", "why"]
 
@@ -47,11 +47,11 @@ def lineage(
     png: Path | None,
 ) -> None:
     """Trace a number, checkpoint or run to all that made it, or to all that was made from it."""
-    from provrunner.report import open_sweep, render_rows, trace, write_picture
+    from provrunner.report import open_sweep, trace, write_picture
 
     found = trace(open_sweep(sweep), term, direction="down" if down else "up", to=to)
     rows = found.rows if format_ == "table" else found.details
-    echo(render_rows(rows, format_), end="")
+    echo_rows(rows, format_)
     for path, draw in ((svg, found.draw), (png, found.draw_png)):
         if path is not None:
             write_picture(path, draw())
@@ -101,8 +101,8 @@ def diff(a: str, b: str, sweep: Path | None, *, format_: str) -> None:
 )
 def impact(terms: list[str], *, format_: str) -> None:
     """List the runs, checkpoints and numbers that depend on something that was wrong."""
-    from provrunner.report import impact_of, open_sweep, render_rows
+    from provrunner.report import impact_of, open_sweep
 
     last = Path(terms[-1]) if len(terms) > 1 and Path(terms[-1]).is_dir() else None
     names = terms if last is None else terms[:-1]
-    echo(render_rows(impact_of(open_sweep(last), names), format_), end="")
+    echo_rows(impact_of(open_sweep(last), names), format_)

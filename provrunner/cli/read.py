@@ -6,7 +6,17 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from provrunner.cli.app import GRANULARITY, ROWS, SWEEP, argument, echo, verb, warn, warnings_told
+from provrunner.cli.app import (
+    GRANULARITY,
+    ROWS,
+    SWEEP,
+    argument,
+    echo,
+    echo_rows,
+    verb,
+    warn,
+    warnings_told,
+)
 from provrunner.errors import LogError
 
 if TYPE_CHECKING:
@@ -106,12 +116,12 @@ def report(sweep: Path | None, *, granularity: str | None, charts: bool) -> None
 )
 def query(sql: str, sweep: Path | None, *, format_: str) -> None:
     """Ask the sweep's tables in DuckDB's SQL: runs, params, epochs, metrics, events and more."""
-    from provrunner.report import open_sweep, render_rows
+    from provrunner.report import open_sweep
 
     if sweep is not None and not sweep.exists() and Path(sql).is_dir():
         sql, sweep = str(sweep), Path(sql)
     rows = open_sweep(sweep).sql(sql).to_arrow_table()
-    echo(render_rows(rows, format_), end="")
+    echo_rows(rows, format_)
 
 
 @verb(

@@ -6,8 +6,11 @@ import csv
 import io
 import json
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
+from functools import partial
+from itertools import zip_longest
+from textwrap import wrap
 from typing import Any
 
 import pyarrow as pa
@@ -16,17 +19,26 @@ from provrunner.report.escape import visible
 
 __all__ = ["plain", "render_rows"]
 
+_GAP = 2
+_FOLDED = 12
+"""Characters that a folded text has at least."""
+
+_LONG_WORD = 48
+"""Characters that a word has at most if it is not to be broken, such as an id."""
+
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 
-def render_rows(rows: pa.Table, style: str = "table") -> str:
+def render_rows(rows: pa.Table, style: str = "table", *, width: int | None = None) -> str:
     """Write a table as text that ends in a newline.
 
     Args:
         rows: any table; column names may repeat.
         style: `table` aligns columns under their names, `json` gives a list of objects, `csv` has
             one line of names. In CSV a text that a spreadsheet would run as a formula gets a `'` in
-            front; numbers are left as they are.
+            front; numbers are left as they are, and a list is JSON.
+        width: of a terminal in characters: a wider table's texts are folded into it, where its
+            numbers leave them room; None folds nothing.
 
     Raises:
         ValueError: `style` is none of the three.
@@ -38,7 +50,7 @@ def render_rows(rows: pa.Table, style: str = "table") -> str:
           1
     """
     writers: Mapping[str, Callable[[pa.Table], str]] = {
-        "table": _aligned,
+        "table": partial(_aligned, width=width),
         "json": _json,
         "csv": _csv,
     }
@@ -47,19 +59,57 @@ def render_rows(rows: pa.Table, style: str = "table") -> str:
     return writers[style](rows)
 
 
-def _aligned(rows: pa.Table) -> str:
+def _aligned(rows: pa.Table, width: int | None) -> str:
     columns = [_cells(column) for column in rows.columns]
-    lines = [[visible(name) for name in rows.column_names], *zip(*columns, strict=True)]
+    names = [visible(name) for name in rows.column_names]
+    lines = [names, *zip(*columns, strict=True)]
     numeric = [_is_number(field.type) for field in rows.schema]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    if width is not None:
+        widths = _fitted(widths, lines, numeric, width - _GAP * (len(names) - 1))
     shown = (
-        "  ".join(
+        (" " * _GAP).join(
             cell.rjust(width) if right else cell.ljust(width)
-            for cell, width, right in zip(line, widths, numeric, strict=True)
+            for cell, width, right in zip(parts, widths, numeric, strict=True)
         )
         for line in lines
+        for parts in zip_longest(*map(_folded, line, widths), fillvalue="")
     )
     return "".join(f"{line.rstrip()}\n" for line in shown)
+
+
+def _fitted(
+    widths: list[int], lines: Sequence[Sequence[str]], numeric: Sequence[bool], room: int
+) -> list[int]:
+    """Narrow the widest columns until all have room, within words only where nothing else helps.
+
+    Where no text would be left wide enough to be read, the widths stay as they are.
+    """
+    if sum(widths) <= room:
+        return widths
+    columns = list(zip(*lines, strict=True))
+    for longest in (_LONG_WORD, 0):
+        least = [
+            own if is_number else max(len(cells[0]), min(own, _least(cells, longest)))
+            for own, cells, is_number in zip(widths, columns, numeric, strict=True)
+        ]
+        for limit in range(room, 0, -1) if sum(least) <= room else ():
+            found = [max(low, min(own, limit)) for own, low in zip(widths, least, strict=True)]
+            if sum(found) <= room:
+                return found
+    return widths
+
+
+def _least(cells: Sequence[str], longest: int) -> int:
+    """Return the width at which a column's words stay whole, but for those beyond the longest."""
+    if not longest:
+        return _FOLDED
+    words = (len(word) for cell in cells for word in cell.split())
+    return max((word for word in words if word <= longest), default=_FOLDED)
+
+
+def _folded(cell: str, width: int) -> list[str]:
+    return wrap(cell, width, break_on_hyphens=False) if len(cell) > width else [cell]
 
 
 def _cells(column: pa.ChunkedArray) -> list[str]:
@@ -73,6 +123,8 @@ def _cell(value: Any) -> str:
         return f"{value:.6g}"
     if isinstance(value, datetime):
         return value.isoformat(sep=" ", timespec="milliseconds")
+    if isinstance(value, list) and value and all(isinstance(item, str) for item in value):
+        return visible(", ".join(value))
     return visible(str(value))
 
 
@@ -110,4 +162,4 @@ def _csv(rows: pa.Table) -> str:
 def _inert(value: Any) -> Any:
     if isinstance(value, str) and value.startswith(_FORMULA_STARTS):
         return f"'{value}"
-    return value
+    return json.dumps(plain(value), ensure_ascii=False) if isinstance(value, list) else value

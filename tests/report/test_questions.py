@@ -681,6 +681,17 @@ def test_the_verb_takes_folder_and_parameters_in_any_order(folders, capsys):
         assert capsys.readouterr().out.splitlines()[1].startswith("3,0,0,")
 
 
+def test_on_a_terminal_the_list_is_folded_into_its_width(capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "100")
+    widths = {}
+    for terminal in (True, False):
+        monkeypatch.setattr(sys.stdout, "isatty", lambda answer=terminal: answer)
+        with pytest.raises(SystemExit):
+            main(["ask"])
+        widths[terminal] = max(map(len, capsys.readouterr().out.splitlines()))
+    assert widths[True] <= 100 < widths[False]
+
+
 def test_two_folders_are_one_too_many(folders, capsys):
     with pytest.raises(SystemExit) as ended:
         main(["ask", "2", str(folders["finished"]), str(folders["live"])])
