@@ -303,6 +303,22 @@ def test_q14_gives_the_latest_epoch_of_each_active_run_and_rank(state):
     assert rows == [(run, rank, epoch) for (run, rank), epoch in latest.items()]
 
 
+def test_q14_keeps_to_the_last_epoch_that_has_logged_something(tmp_path):
+    folder = told.write_sweep(tmp_path, without=range(12))
+    story = told.Story(POINTS[0], 0)
+    story.begin()
+    story.start_epoch(0)
+    sink = told.write_story(folder, story, {})
+    begun = Told(open_sweep(folder), "live", pd.DataFrame(), pd.DataFrame())
+    assert begun.rows(14, "epoch", "duration_s") == [(0, None)]
+    story.records.clear()
+    story.end_epoch(0)
+    story.start_epoch(1)
+    sink.write(story.records)
+    later = Told(open_sweep(folder), "live", pd.DataFrame(), pd.DataFrame())
+    assert later.rows(14, "epoch", "duration_s") == [(0, 2.0)]
+
+
 def test_q15_tells_what_came_of_a_change_in_flight(state):
     _, during, _, end = state.curve(STEERED, "val/loss")
     assert state.rows(15, "run", "cause", "agent", "at_change", "at_end", "change") == [
