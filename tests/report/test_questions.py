@@ -484,8 +484,16 @@ def test_q30_tells_which_runs_failed_and_where_in_the_space(state):
     by_value = [f"{WIDTH}=16: {bad} of 6", f"{LR}=0.1: {bad} of 6"]
     expected = [(FAILED, "failed", "ValueError: no", "ValueError", 3, 1, by_value)]
     if lost:
-        expected.append((LAST, "lost", None, None, 4, 2, by_value))
+        expected.append((LAST, "lost", "its process is gone", None, 4, 2, by_value))
     assert state.rows(30, *columns) == expected
+
+
+def test_q30_sets_failures_against_runs_that_have_begun(tmp_path):
+    folder = told.write_sweep(tmp_path, without=(*range(9), LAST))
+    asked = Told(open_sweep(folder), "finished", pd.DataFrame(), pd.DataFrame())
+    assert asked.rows(30, "run", "failures_by_value") == [
+        (FAILED, [f"{WIDTH}=16: 1 of 2", f"{LR}=0.1: 1 of 2"])
+    ]
 
 
 def test_q31_finds_points_that_are_missing_twice_or_not_in_the_plan(tmp_path):

@@ -15,6 +15,7 @@ reached as (select run, max(epoch) as epoch from epochs group by run),
 rates as (
   select name, value, count(failed.run) as bad, count(*) as all_runs
   from levels
+  semi join (from runs where log_state is not null) using (run)
   left join failed using (run)
   group by name, value
 ),
@@ -26,7 +27,8 @@ region as (
   join rates using (name, value)
   group by levels.run
 )
-select failed.run, failed.run_id, status, reason, exception,
+select failed.run, failed.run_id, status,
+       coalesce(reason, if(status = 'lost', 'its process is gone', null)) as reason, exception,
        coalesce(exceptions.step, failed.steps) as step, coalesce(exceptions.epoch, reached.epoch) as epoch,
        "values",
        failures_by_value
