@@ -21,8 +21,19 @@ def canonical_json(value: object) -> str:
     Example:
         >>> canonical_json({"b": 1, "a": [1.5, None]})
         '{"a":[1.5,null],"b":1}'
+        >>> canonical_json({"other": 1, 0: 2})
+        '{"0":2,"other":1}'
     """
-    return _encode(value)
+    try:
+        return _encode(value)
+    except TypeError:  # keys of several types, as YAML has them, cannot be sorted
+        return _encode(_with_text_keys(value))
+
+
+def _with_text_keys(value: object) -> object:
+    if isinstance(value, Mapping):
+        return {str(key): _with_text_keys(item) for key, item in value.items()}
+    return [_with_text_keys(item) for item in value] if isinstance(value, list) else value
 
 
 def digest(data: bytes | str) -> str:

@@ -54,6 +54,7 @@ _STOP = "lightning.pytorch.callbacks.EarlyStopping"
         ["trainer.callbacks.checkpoint=null", "+trainer.limit_train_batches=3"],
         [f"+trainer.callbacks.stop={{_target_: {_STOP}, monitor: val/loss}}"],
         ["+x=0.3", "optimizer.lr=${x}"],
+        ["+x={0: 1, other: 0.2}", "optimizer.lr=${x.other}"],
         ["+task.loss={_target_: torch.nn.CrossEntropyLoss}"],
         ["task.loss={_target_: torch.nn.CrossEntropyLoss}"],
         ["trainer.logger={_target_: lightning.pytorch.loggers.CSVLogger, save_dir: csv}"],
