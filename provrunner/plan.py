@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from provrunner.errors import LogError, nearest
-from provrunner.ids import canonical_json, digest
+from provrunner.ids import canonical_json, digest, trial_id
 
 __all__ = [
     "GRANULARITIES",
@@ -270,12 +270,35 @@ class Plan:
     def spec_sha256(self) -> str:
         """Digest of all that decides the points: sweeps with the same one are the same."""
         spec = asdict(self)
+        if self.is_program:
+            spec["points"] = spec["points"][:1]
         for key in (*_NOT_OF_THE_SPEC, *(key for key in _LATER if not spec[key])):
             del spec[key]
         for axis in spec["hyperparameters"]:
             if axis["when"] is None:
                 del axis["when"]
         return digest(canonical_json(spec))
+
+    @property
+    def is_program(self) -> bool:
+        """Whether a program of anyone's made it: nobody declared how many runs there will be."""
+        return self.design == "single" and not self.config_sha256
+
+    def with_runs(self, others: Sequence[Point]) -> Plan:
+        """Return a program's plan with the runs that it did not know, each a trial of its own.
+
+        Any other plan stays as it was declared.
+
+        Example:
+            >>> first, second = (Point(i, f"000{i}-aa", "", 0, None, {}) for i in range(2))
+            >>> plan = Plan("s", "mine", "", Objective("loss"), "single", (), (first,))
+            >>> len(plan.with_runs([second]).points)
+            2
+        """
+        if not self.is_program or not others:
+            return self
+        further = (replace(one, trial_id=trial_id({"run": one.run})) for one in others)
+        return replace(self, points=(*self.points, *further))
 
     @property
     def runs_promised(self) -> int:

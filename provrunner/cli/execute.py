@@ -75,6 +75,7 @@ def execute(
         sweep.sensitivity().to_dict(),
         console=Console(stderr=True, highlight=False),
         paths=sweep.paths(),
+        about=sweep.about(),
     )
     logged = sweep.sql("select distinct name from metrics order by name").fetchall()
     if logged and (objective,) not in logged:

@@ -101,7 +101,7 @@ def _add_sweep_config(context: Context) -> None:
             "at": plan.objective.at,
             "seeds": plan.seeds,
             "replicates": plan.replicates,
-            "plannedRuns": len(plan.points),
+            "plannedRuns": None if plan.is_program else len(plan.points),
             "purpose": plan.reason,
             "pruning": canonical_json(plan.pruning) if plan.pruning else None,
             "zipped": [canonical_json(list(group)) for group in plan.zipped],

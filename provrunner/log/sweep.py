@@ -56,8 +56,10 @@ def read_tables(folder: Path, *, stored: bool = True) -> SweepTables:
     Raises:
         LogError: `folder` holds no plan; raised by a table where a log is of a newer format.
     """
-    plan = read_plan(folder)
-    logs = FolderLogs(folder, plan, unplanned_runs(folder, plan))
+    declared = read_plan(folder)
+    others = unplanned_runs(folder, declared)
+    plan = declared.with_runs(others)
+    logs = FolderLogs(folder, plan, () if plan.is_program else others)
     # taken before any log is read, so that what changes meanwhile is not taken for what was read
     sealed = logs.fingerprints
     return SweepTables(plan, logs, find_parts(folder, plan.objective, sealed) if stored else ())

@@ -15,7 +15,7 @@ from provrunner.errors import LogError
 from provrunner.ids import file_digest, folder_digest
 from provrunner.log.collected import Removals, read_collected
 from provrunner.log.columns import integers
-from provrunner.log.folder import log_folder, run_folder, run_folders, sealed_name
+from provrunner.log.folder import log_folder, run_folder, run_folders, sealed_name, unplanned_runs
 from provrunner.log.plan_file import read_plan
 from provrunner.log.reader import Log, live_segments, read_log, rows_by_rank
 from provrunner.log.seal import seal_run
@@ -90,6 +90,8 @@ def verify_sweep(folder: Path, *, read_data: bool = False, seal: bool = False) -
         plan = None
         findings.append(Finding("damaged", "plan.json", str(error)))
     removals = None if plan is None else Removals(read_collected(folder, plan))
+    if plan is not None:
+        plan = plan.with_runs(unplanned_runs(folder, plan))
     planned = [] if plan is None else [point.run_id for point in plan.points]
     present = {path.name for path in run_folders(folder)}
     for run_id in [*planned, *sorted(present - set(planned))]:

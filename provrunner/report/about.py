@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -21,8 +21,8 @@ def about_lines(plan: Plan, runs: pa.Table, notes: pa.Table | None = None) -> tu
 
     Args:
         plan: the sweep's plan.
-        runs: the public table `runs`; eight that the plan does not know are named, as are those of
-            a script's further Trainers.
+        runs: the public table `runs`; eight that the plan does not know are named, and eight of a
+            program that made several.
         notes: the public table `notes`.
     """
     lines = [] if plan.reason is None else [f"reason: {plan.reason}"]
@@ -37,11 +37,7 @@ def about_lines(plan: Plan, runs: pa.Table, notes: pa.Table | None = None) -> tu
         several = f"runs {extension.first} to {end - 1} were"
         which = several if end - extension.first > 1 else f"run {extension.first} was"
         lines.append(f"{which} added {extension.created} by {shlex.join(extension.command)}")
-    planned = {point.run_id for point in plan.points}
-    further = [row for row in runs.to_pylist() if row["run_id"] not in planned]
-    lines.extend(_further_line(row, plan.objective.metric) for row in further[:_NAMED])
-    if len(further) > _NAMED:
-        lines.append(f"and {len(further) - _NAMED} more runs that were not planned")
+    lines.extend(_run_lines(plan, runs.to_pylist()))
     for row in [] if notes is None else notes.to_pylist():
         what = "" if row["run_id"] is None else f" on {row['run_id']}"
         who = f" by {row['user']}" if row["user"] else ""
@@ -49,7 +45,19 @@ def about_lines(plan: Plan, runs: pa.Table, notes: pa.Table | None = None) -> tu
     return tuple(lines)
 
 
-def _further_line(row: Mapping[str, Any], metric: str) -> str:
+def _run_lines(plan: Plan, rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """Name the runs that no plan declared: those of a program, where it made several."""
+    planned = {point.run_id for point in plan.points}
+    unplanned = [row for row in rows if row["run_id"] not in planned]
+    named = rows if plan.is_program and len(rows) > 1 else unplanned
+    word = " was not planned" if named is unplanned else ""
+    for row in named[:_NAMED]:
+        yield f"run {row['run_id']}{word}: {_outcome(row, plan.objective.metric)}"
+    if len(named) > _NAMED:
+        yield f"and {len(named) - _NAMED} more runs{' that were not planned' if word else ''}"
+
+
+def _outcome(row: Mapping[str, Any], metric: str) -> str:
     reached = "" if row["objective"] is None else f", {metric} {number(row['objective'])}"
     reason = f" ({row['reason']})" if row["reason"] and row["objective"] is None else ""
-    return f"run {row['run_id']} was not planned: {row['status']}{reached}{reason}"
+    return f"{row['status']}{reached}{reason}"

@@ -10,7 +10,6 @@ import pyarrow as pa
 
 from provrunner.errors import LogError
 from provrunner.ids import canonical_json
-from provrunner.log.plan_file import read_plan
 from provrunner.log.sweep import read_tables
 from provrunner.log.sweep_folders import project_sweeps
 from provrunner.schema import TABLES
@@ -66,8 +65,8 @@ def project_runs(folder: Path) -> pa.Table:
 
 def _runs(folder: Path) -> Iterator[dict[str, Any]]:
     try:
-        plan = read_plan(folder)
-        runs = _rows(read_tables(folder)["runs"])
+        tables = read_tables(folder)
+        plan, runs = tables.plan, _rows(tables["runs"])
     except LogError:
         return
     for point in plan.points:

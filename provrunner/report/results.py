@@ -270,9 +270,17 @@ def build_study(plan: Plan) -> Study:
         ),
         seeds=plan.seeds,
         planned=len(plan.points),
-        design=plan.design if plan.design not in _UNTOLD else "",
+        design=_design(plan),
         others=_further(plan),
     )
+
+
+def _design(plan: Plan) -> str:
+    from provrunner.sensitivity import PROGRAM
+
+    if plan.is_program:
+        return PROGRAM
+    return "" if plan.design in _UNTOLD else plan.design
 
 
 def _further(plan: Plan) -> tuple[tuple[str, str], ...]:
@@ -300,7 +308,8 @@ def trials_table(plan: Plan, runs: pa.Table) -> pa.Table:
     """Return the planned rows of `runs` as the sensitivity analysis takes them.
 
     Unlike `runs` it has a column for every hyperparameter of the study, whatever its name. What an
-    import counted as replicates are no seeds, so that exact repeats can be told.
+    import counted as replicates are no seeds, so that exact repeats can be told; nor are those of a
+    program.
     """
     points = {point.run_id: point for point in plan.points}
     planned = pc.is_in(runs["run_id"], pa.array(list(points), pa.utf8()))
@@ -310,7 +319,8 @@ def trials_table(plan: Plan, runs: pa.Table) -> pa.Table:
         values = [row.get(parameter.name) for row in rows]
         kind = level_type([*values, *parameter.levels])
         table = table.append_column(parameter.name, level_column(values, kind))
-    return table if plan.imported is None else table.drop_columns("replicate")
+    counts_seeds = plan.imported is None and not plan.is_program
+    return table if counts_seeds else table.drop_columns("replicate")
 
 
 def with_further(trials: pa.Table, plan: Plan, metrics: Callable[[], pa.Table]) -> pa.Table:

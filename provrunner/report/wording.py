@@ -168,7 +168,11 @@ def design_sentence(sweep: Mapping[str, Any]) -> str:
         '30 runs = 10 trials × 3 seeds'
         >>> design_sentence({"runs": 4, "planned": 6, "trials": 3, "seeds": 2})
         '4 of 6 runs, 3 trials × 2 seeds'
+        >>> design_sentence({"design": "program", "runs": 3, "planned": 3})
+        '3 runs of a program'
     """
+    if sweep.get("design") == "program":
+        return f"{count(sweep['runs'], 'run')} of a program"
     runs, planned = sweep["runs"], sweep["planned"]
     product = f"{count(sweep['trials'], 'trial')} × {count(sweep['seeds'], 'seed')}"
     if runs == planned == sweep["trials"] * sweep["seeds"]:
@@ -177,7 +181,7 @@ def design_sentence(sweep: Mapping[str, Any]) -> str:
 
 
 def run_label(failure: Mapping[str, Any]) -> str:
-    """Name a run that did not finish by its values, seed and reason.
+    """Name a run that did not finish by its values and seed, or its id, and the reason.
 
     Example:
         >>> run_label({"values": {"lr": 0.1}, "seed": 2, "reason": "NaN at step 112"})
@@ -185,6 +189,7 @@ def run_label(failure: Mapping[str, Any]) -> str:
     """
     parts = [f"{visible(name)}={value_text(value)}" for name, value in failure["values"].items()]
     parts += [] if failure.get("seed") is None else [f"seed {failure['seed']}"]
+    parts = parts or [visible(failure["run_id"])]
     parts += [visible(failure["reason"])] if failure.get("reason") else []
     return ", ".join(parts)
 

@@ -20,7 +20,7 @@ from provrunner.sensitivity.one_trial import deciding_trial
 from provrunner.sensitivity.sample import Sample, draw_sample
 from provrunner.sensitivity.sections import build_sections
 from provrunner.sensitivity.spread import noise_by_level
-from provrunner.sensitivity.study import Study
+from provrunner.sensitivity.study import PROGRAM, Study
 from provrunner.sensitivity.surfaces import fitted_pairs, fitted_surface
 from provrunner.sensitivity.texts import advise, describe_design, seconds_per_run, write_verdicts
 from provrunner.sensitivity.trials import Run, Trial, is_failure, seeds_per_trial
@@ -108,7 +108,7 @@ def _sweep(sample: Sample) -> Json:
         "name": study.name,
         "metric": study.metric,
         "direction": study.direction,
-        "design": sample.design.kind,
+        "design": study.design if study.design == PROGRAM else sample.design.kind,
         "design_text": describe_design(sample),
         "planned": study.planned,
         "runs": len(runs),

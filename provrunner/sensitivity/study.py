@@ -5,7 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["Parameter", "Study"]
+__all__ = ["PROGRAM", "Parameter", "Study"]
+
+PROGRAM = "program"
+"""Design of a sweep whose runs a program of anyone's made, each a trial of its own."""
 
 _DIRECTIONS = ("minimize", "maximize")
 _SCALES = ("linear", "log", "categorical")
@@ -54,7 +57,7 @@ class Study:
             `independent`.
         planned: runs that the sweep promised.
         design: how the sweep says that its points were chosen, such as `random`, `sobol` or `tpe`;
-            empty when nothing is known, and then their order is looked at.
+            `PROGRAM`; empty when nothing is known, and then their order is looked at.
         others: further objectives, as names of columns and directions.
     """
 

@@ -35,7 +35,7 @@ class Run:
 
     Attributes:
         others: further objectives by name.
-        key: what makes two runs the same trial: the name of every level.
+        key: what makes two runs the same trial: the name of every level; its id without any.
     """
 
     number: int
@@ -53,7 +53,8 @@ class Run:
 
     def __post_init__(self) -> None:
         """Name the trial once: tables of 10,000 runs ask for it 100,000 times."""
-        object.__setattr__(self, "key", tuple(map(level_key, self.values.values())))
+        levels = tuple(map(level_key, self.values.values()))
+        object.__setattr__(self, "key", levels or (self.trial_id,))
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ import pytest
 from support.processes import only_sweep, run
 
 import provrunner
-from provrunner.report import verify_sweep
+from provrunner.report import ask, verify_sweep
 from provrunner.run import run_script
 
 # Lightning's own remarks on tiny data, and a name that torch has renamed under it.
@@ -58,7 +58,11 @@ def test_every_trainer_of_a_script_is_a_run_and_nothing_else_changes(tmp_path):
     rates = "select run, value from params where name = 'model.lr' order by run"
     assert _rows(tmp_path, rates) == [(0, "0.05"), (1, "0.005")]
     assert _rows(tmp_path, "select count(objective) from runs") == [(2,)]
-    assert "train   1 run" in ended.stderr
+    assert "train   2 runs of a program" in ended.stderr
+    sweep = provrunner.open_sweep(only_sweep(tmp_path))
+    ((best,),) = sweep.sql("select run_id from runs order by objective limit 1").fetchall()
+    assert sweep.sensitivity().document["best"]["run_id"] == best
+    assert ask(sweep, "best_run")["run_id"].to_pylist() == [best]
     assert "report.html" in ended.stderr
     assert _is_whole(tmp_path)
 

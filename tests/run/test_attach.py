@@ -9,7 +9,7 @@ import pytest
 
 import provrunner
 from provrunner.own_values import open_runs
-from provrunner.report import watch
+from provrunner.report import verify_sweep, watch
 from provrunner.run.attach import attached_callbacks
 
 # Lightning's own remarks on tiny data, and a name that torch has renamed under it.
@@ -135,7 +135,9 @@ def test_a_further_trainer_of_one_callback_is_the_next_run_and_is_shown_everywhe
     ]  # fmt: skip
     ids = [run_id for (run_id,) in rows("select run_id from runs order by run", "logs")]
     told = provrunner.open_sweep("logs").about()
-    assert [line.split(",")[0] for line in told] == [
-        f"run {run_id} was not planned: finished" for run_id in ids[1:]
-    ]
+    assert [line.split(",")[0] for line in told] == [f"run {run_id}: finished" for run_id in ids]
+    assert provrunner.open_sweep("logs").plan.points[2].run_id == ids[2]
+    assert provrunner.open_sweep("logs").table("plan").num_rows == 3
+    assert len({trial for (trial,) in rows("select trial_id from runs", "logs")}) == 3
+    assert verify_sweep(Path(str(provrunner.open_sweep("logs").folder))).findings == ()
     assert watch("logs", once=True).counts == {"finished": 3}

@@ -22,7 +22,7 @@ anti join (from runs where log_state is not null) using (run)
 union all
 select 'duplicated', run, run_id, "values"::varchar, seed
 from plan
-qualify count(*) over (partition by "values", seed) > 1
+qualify count(*) over (partition by trial_id, seed) > 1
 union all
 select 'not planned', run, run_id, null, seed from runs where trial_id is null
 union all
