@@ -116,17 +116,31 @@ def test_a_logger_that_comes_late_gets_what_it_gets_without_us(
     assert len(sink.metrics("index")) == 8
 
 
-def test_a_trainer_with_a_way_of_its_own_to_loggers_gathers_for_them(tmp_path):
-    class Roundabout(lightning.Trainer):
+def test_a_trainer_that_finds_its_loggers_itself_gathers_for_them(
+    classifier, loaders, callback, tmp_path
+):
+    found, logger = [], CSVLogger(tmp_path)
+
+    class Own(lightning.Trainer):
         @property
         def loggers(self):
-            return [CSVLogger(tmp_path)]
+            return found
 
         @loggers.setter
         def loggers(self, loggers):
-            pass
+            self._loggers = []
 
-    assert not gathers_for_nobody(Roundabout(logger=False, accelerator="cpu"), METHODS[0])()
+    class Finds(lightning.Callback):
+        def on_train_start(self, trainer, model):
+            found.append(logger)
+
+    trainer = Own(
+        accelerator="cpu", logger=False, max_epochs=1, log_every_n_steps=1,
+        callbacks=[callback, Finds()],
+        enable_checkpointing=False, enable_progress_bar=False, enable_model_summary=False,
+    )  # fmt: skip
+    trainer.fit(classifier(), *loaders)
+    assert len(csv_rows(logger.log_dir)["index"]) == 4
 
 
 @pytest.mark.parametrize("method", ["update_train_step_metrics", "log_metrics"])
