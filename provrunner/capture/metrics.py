@@ -110,7 +110,8 @@ class MetricReader:
         for result, name, value, seen in zip(
             watched.results, watched.names, values, watched.seen, strict=True
         ):
-            if value is not None and value is not seen:
+            # a reset leaves a torchmetrics object's last value: of a sanity check, or of a tuner
+            if value is not None and value is not seen and not result.has_reset:
                 _add(logged, name, value, result)
         watched.seen = values
         return logged
@@ -125,7 +126,8 @@ class MetricReader:
         seen, names = self._epoch_seen, self._epoch_names
         for key, result in results.items():
             value = result._computed
-            if value is None or value is seen.get(key) or not result.meta.on_epoch:
+            is_new = value is not None and value is not seen.get(key) and not result.has_reset
+            if not is_new or not result.meta.on_epoch:
                 continue
             seen[key] = value
             if key not in names:

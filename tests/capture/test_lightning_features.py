@@ -326,6 +326,20 @@ def test_each_validation_loader_has_its_name(fit, sink, classifier, loaders):
     assert list(sink.data("loader")) == ["train", "val/0", "val/1"]
 
 
+def test_what_a_sanity_check_leaves_in_a_metric_object_is_no_value(fit, sink, classifier, loaders):
+    class Model(classifier):
+        def __init__(self):
+            super().__init__()
+            self.mean = MeanMetric()
+
+        def validation_step(self, batch, index, dataloader_idx):
+            self.mean(self(batch[0]).sum())
+            self.log("mean", self.mean, on_step=True, on_epoch=True)
+
+    fit(Model(), val=[loaders[1], loaders[1]], num_sanity_val_steps=1)
+    assert [step for step, *_ in sink.metrics("mean_step/dataloader_idx_1")] == [0, 1, 2, 3]
+
+
 def test_every_way_of_logging_is_kept(fit, sink, classifier):
     class Ways(classifier):
         def __init__(self):
