@@ -120,8 +120,7 @@ def query(sql: str, sweep: Path | None, *, format_: str) -> None:
 
     if sweep is not None and not sweep.exists() and Path(sql).is_dir():
         sql, sweep = str(sweep), Path(sql)
-    rows = open_sweep(sweep).sql(sql).to_arrow_table()
-    echo_rows(rows, format_)
+    echo_rows(open_sweep(sweep).rows(sql), format_)
 
 
 @verb(

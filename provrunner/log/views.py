@@ -82,6 +82,20 @@ class Views:
             raise ConfigError("the query gives no rows")
         return answer
 
+    def rows(self, query: str) -> pa.Table:
+        """Answer one query wholly: some mistakes are found only while it is answered.
+
+        Raises:
+            ConfigError: as `sql`, or a value is none of what the query takes it for.
+        """
+        import duckdb
+
+        answer = self.sql(query)
+        try:
+            return answer.to_arrow_table()
+        except duckdb.Error as error:
+            raise ConfigError(_explain(str(error), {*self._tables, *self._views})) from error
+
     def _check(self, query: str) -> None:
         kinds = [statement.type.name for statement in self._connection.extract_statements(query)]
         if len(kinds) != 1:

@@ -148,7 +148,7 @@ def ask(sweep: Sweep, question: int | str, **parameters: Any) -> pa.Table:
     Raises:
         ConfigError: there is no such question or parameter, or a value does not fit.
     """
-    return sweep.sql(question_sql(sweep, question, **parameters)).to_arrow_table()
+    return sweep.rows(question_sql(sweep, question, **parameters))
 
 
 def _read_all() -> Iterator[Question]:

@@ -132,6 +132,14 @@ class Sweep:
         """
         return self._views.sql(query)
 
+    def rows(self, query: str) -> pa.Table:
+        """Ask as `sql` does and return the whole answer.
+
+        Raises:
+            ConfigError: the query cannot be answered; the message is one line.
+        """
+        return self._views.rows(query)
+
     def sensitivity(self) -> Summary:
         """Return what matters for the objective, by how much, and what cannot be concluded."""
         return self._summary

@@ -633,6 +633,12 @@ def test_the_docs_name_every_table_view_and_column_with_its_meaning():
     assert documented == shapes
 
 
+def test_a_value_that_does_not_fit_gives_one_line_too(views):
+    with pytest.raises(ConfigError, match=r"^Conversion Error: .*'abc' to DOUBLE\.?$"):
+        views.rows("from runs where objective = 'abc'")
+    assert views.rows("select count(*) as n from runs").column_names == ["n"]
+
+
 @pytest.mark.parametrize("query", ["from runs", "from ranking"])
 def test_a_table_whose_making_was_interrupted_is_made_for_the_next_query(query):
     class Interrupted(dict):
