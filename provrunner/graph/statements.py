@@ -23,6 +23,9 @@ _encode = json.JSONEncoder(sort_keys=True, ensure_ascii=False, separators=(",", 
 Because: TypeAlias = tuple[str | None, str | None, str | None]
 """The activity, generation and usage of a derivation; the activity of a delegation."""
 
+_BLOCK_ROWS = 16_384
+"""Rows of settled statements that are put into a table at once."""
+
 _NOTHING: Because = (None, None, None)
 
 
@@ -60,6 +63,9 @@ class Statements:
     nodes: dict[str, tuple[Any, ...]] = field(default_factory=dict)
     edges: dict[str, tuple[Any, ...]] = field(default_factory=dict)
     _settled: dict[str, list[pa.Table]] = field(default_factory=lambda: {"nodes": [], "edges": []})
+    _rows: dict[str, list[tuple[Any, ...]]] = field(
+        default_factory=lambda: {"nodes": [], "edges": []}
+    )
     _kept: dict[str, int] = field(default_factory=lambda: {"nodes": 0, "edges": 0})
 
     def add(
@@ -134,8 +140,12 @@ class Statements:
         for name, rows in (("nodes", self.nodes), ("edges", self.edges)):
             fresh = islice(reversed(rows), len(rows) - self._kept[name])
             own = [id_ for id_ in fresh if id_.startswith(run)]
-            self._settled[name].append(_table([rows.pop(id_) for id_ in own], TABLES[name]))
+            settled = self._rows[name]
+            settled += [rows.pop(id_) for id_ in own]
             self._kept[name] = len(rows)
+            if len(settled) >= _BLOCK_ROWS:
+                self._settled[name].append(_table(settled, TABLES[name]))
+                settled.clear()
 
     def to_graph(self, base_iri: str) -> Graph:
         """Put all statements into tables, ordered by kind or relation, then id."""
@@ -146,7 +156,8 @@ class Statements:
     def _whole(
         self, name: str, rows: list[tuple[Any, ...]], word: str, ranks: Sequence[str]
     ) -> pa.Table:
-        table = pa.concat_tables([*self._settled[name], _table(rows, TABLES[name])])
+        last = _table([*self._rows[name], *rows], TABLES[name])
+        table = pa.concat_tables([*self._settled[name], last])
         rank = pc.index_in(table[word], value_set=pa.array(ranks))
         keys = pa.table({"rank": rank, "id": table["id"]})
         order = pc.sort_indices(keys, [("rank", "ascending"), ("id", "ascending")])

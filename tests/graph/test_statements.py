@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import pytest
+
+from provrunner.graph import statements as statements_module
 from provrunner.graph.statements import Statements
 
 
@@ -14,7 +17,11 @@ class Id(str):
         return str.startswith(self, *args)  # type: ignore[arg-type]
 
 
-def test_settling_a_run_looks_at_nothing_that_was_stated_before_the_last_one():
+@pytest.mark.parametrize("rows_at_once", [1, 2, 1000])
+def test_settling_a_run_looks_at_nothing_that_was_stated_before_the_last_one(
+    monkeypatch, rows_at_once
+):
+    monkeypatch.setattr(statements_module, "_BLOCK_ROWS", rows_at_once)
     statements, shared = Statements(), [Id(f"setting-{number:03d}") for number in range(50)]
     for id_ in shared:
         statements.add("entity", id_, "pr:Setting", id_)
