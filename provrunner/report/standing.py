@@ -8,6 +8,7 @@ import time
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -38,12 +39,13 @@ class RunNow:
 
     Attributes:
         point: its place in the plan.
-        epoch: the latest begun, from 0; `epochs` are those planned, `done` those that ended.
+        epoch: the latest begun, from 0; `epochs` is how many are planned, `ended` those that have
+            ended, one that a resumed run went over again once.
         latest: the objective's last value; `best` the best finite one so far.
         stage: that these were logged in; validation counts before training, and that before tests.
         lr: the learning rate as last set; None where it is not captured.
         epoch_s: mean seconds of the last epochs.
-        duration_s: from its first event to its last.
+        duration_s: of all its attempts, each from its first event to its last.
         is_sealed: whether its log says how it ended, or was sealed and is damaged.
         gaps: rows that the log declares lost; `failures` what capture could not record.
     """
@@ -54,14 +56,15 @@ class RunNow:
     is_sealed: bool = False
     epoch: int | None = None
     epochs: int | None = None
-    done: int = 0
     latest: float | None = None
     best: float | None = None
     stage: str | None = None
     lr: float | None = None
     gaps: int = 0
     failures: int = 0
+    ended: set[int] = field(default_factory=set)
     paces: list[float] = field(default_factory=list)
+    spent_ns: int = 0
     first_ns: int | None = None
     last_ns: int | None = None
 
@@ -73,17 +76,15 @@ class RunNow:
 
     @property
     def duration_s(self) -> float:
-        """Seconds from the first event to the last."""
-        if self.first_ns is None or self.last_ns is None:
-            return 0.0
-        return (self.last_ns - self.first_ns) / 1e9
+        """Seconds from the first event to the last, without the pauses between attempts."""
+        return (self.spent_ns + (self.last_ns or 0) - (self.first_ns or 0)) / 1e9
 
     @property
     def left_s(self) -> float | None:
         """Seconds left at this pace; None where the pace or the number of epochs is unknown."""
         if self.epoch_s is None or self.epochs is None:
             return None
-        return max(self.epochs - self.done, 0) * self.epoch_s
+        return max(self.epochs - len(self.ended), 0) * self.epoch_s
 
 
 @dataclass(frozen=True)
@@ -214,19 +215,31 @@ class Follower:
 def _read_events(run: RunNow, events: pa.Table) -> None:
     if not len(events):
         return
-    monotonic = [ns for ns in events["mono_ns"].to_pylist() if ns is not None]
-    if monotonic:
-        run.first_ns = min(monotonic) if run.first_ns is None else run.first_ns
-        run.last_ns = max(run.last_ns or 0, *monotonic)
+    _read_times(run, events.filter(pc.equal(events["rank"], 0)))
     _see_epoch(run, events)
     told = events.filter(pc.is_in(events["kind"], pa.array(_TOLD, pa.utf8())))
-    rows = told.select(["rank", "kind", "subject", "data"]).to_pylist()
+    rows = told.select(["rank", "kind", "subject", "epoch", "data"]).to_pylist()
     for row in rows:
         if row["rank"] == 0 or row["kind"] == "gap":
-            _read_event(run, row["kind"], row["subject"], json.loads(row["data"]))
+            _read_event(run, row["kind"], row["subject"], row["epoch"], json.loads(row["data"]))
 
 
-def _read_event(run: RunNow, kind: str, subject: str, data: Mapping[str, Any]) -> None:
+def _read_times(run: RunNow, events: pa.Table) -> None:
+    """Take the time that an attempt took for spent when the next one begins."""
+    starts = pc.indices_nonzero(pc.equal(events["kind"], "run_start")).to_pylist()
+    for begin, end in pairwise(sorted({0, *starts, len(events)})):
+        first, last = pc.min_max(events["mono_ns"].slice(begin, end - begin)).as_py().values()
+        if first is None:
+            continue
+        if run.first_ns is None or run.last_ns is None or begin in starts:
+            run.spent_ns += (run.last_ns or 0) - (run.first_ns or 0)
+            run.first_ns, run.last_ns = first, last
+        run.last_ns = max(run.last_ns, last)
+
+
+def _read_event(
+    run: RunNow, kind: str, subject: str, epoch: int | None, data: Mapping[str, Any]
+) -> None:
     if kind == "gap":
         run.gaps += int(data.get("count") or 0)
     elif kind == "capture_failed":
@@ -234,7 +247,7 @@ def _read_event(run: RunNow, kind: str, subject: str, data: Mapping[str, Any]) -
     elif kind == "adaptation" and subject == _LR:
         run.lr = _number(data.get("new"))
     elif kind == "epoch_end" and subject == "train":
-        run.done += 1
+        run.ended |= {epoch} if epoch is not None else set()
         run.paces.append(float(data["duration_s"]))
     elif kind == "param" and data.get("phase") == "object":
         if subject == _LR:

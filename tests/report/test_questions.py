@@ -396,6 +396,17 @@ def test_q23_says_who_launched_a_run_and_whether_it_can_be_repeated(whole):
     assert len(rows) == 12
 
 
+def test_q23_names_software_once_however_often_a_run_was_begun(tmp_path):
+    folder = told.write_sweep(tmp_path, without=range(12))
+    story = told.Story(POINTS[0], 0)
+    story.begin()
+    story.begin()
+    sink = told.write_story(folder, story, {})
+    asked = Told(open_sweep(folder), "live", pd.DataFrame(), pd.DataFrame())
+    assert asked.rows(23, "software") == [(["torch 2.4"],)]
+    sink.close(RunStatus.FINISHED)
+
+
 # comparing
 
 

@@ -18,7 +18,7 @@ from provrunner.cli import main
 from provrunner.errors import LogError
 from provrunner.log import ArrowSink, run_folder
 from provrunner.log.liveness import is_alive, read_owner, write_owner
-from provrunner.report import watch
+from provrunner.report import open_sweep, watch
 from provrunner.report.standing import Follower
 from provrunner.report.watch import standing_lines
 from provrunner.schema import RunStatus
@@ -159,7 +159,7 @@ def test_what_it_follows_is_what_a_fresh_look_sees(tmp_path):
     sink = told.write_last(folder, EPOCHS - 1)
     followed, fresh = follower.poll().runs[LAST], Follower(folder).poll().runs[LAST]
     assert vars(followed) == vars(fresh)
-    assert (followed.epoch, followed.done, followed.epochs) == (3, 3, 4)
+    assert (followed.epoch, len(followed.ended), followed.epochs) == (3, 3, 4)
     sink.close(RunStatus.FINISHED)
 
 
@@ -222,6 +222,31 @@ def test_the_owner_of_a_sweep_is_known_to_other_processes(tmp_path):
     assert is_alive(owner, None)
     (tmp_path / "owner.json").write_text("[")
     assert read_owner(tmp_path) is None
+
+
+def test_a_resumed_run_is_timed_without_its_pause_and_an_epoch_done_again_counts_once(tmp_path):
+    folder = told.write_sweep(tmp_path, without=range(12))
+    writer = subprocess.Popen(
+        [sys.executable, told.__file__, str(folder), "2"], stdout=subprocess.PIPE
+    )
+    assert writer.stdout is not None
+    assert writer.stdout.readline() == b"written\n"
+    writer.send_signal(signal.SIGKILL)
+    writer.communicate()
+    follower = Follower(folder)
+    follower.poll()
+
+    story = told.Story(POINTS[LAST], mono_ns=time.monotonic_ns() + 1000 * told.SECOND)
+    story.begin()
+    for epoch in range(EPOCHS):
+        story.start_epoch(epoch)
+        story.end_epoch(epoch)
+    sink = told.write_story(folder, story, {})
+    for run in (follower.poll().runs[LAST], Follower(folder).poll().runs[LAST]):
+        assert run.duration_s == pytest.approx(4.1 + 8.6)
+        assert run.ended == set(range(EPOCHS))
+    assert open_sweep(folder).runs["duration_s"][LAST].as_py() == pytest.approx(4.1 + 8.6)
+    sink.close(RunStatus.FINISHED)
 
 
 def test_what_went_wrong_before_the_last_five_is_counted(tmp_path):

@@ -2,9 +2,12 @@
 -- empty: no run has begun
 -- run (run) = all: the run
 with software as (
-  select run, list(subject || coalesce(' ' || (data ->> '$.version'), '') order by subject) as names
-  from events
-  where kind = 'agent' and (data ->> '$.type') = 'software'
+  select run, list(distinct agent order by agent) as names
+  from (
+    select run, subject || coalesce(' ' || (data ->> '$.version'), '') as agent
+    from events
+    where kind = 'agent' and (data ->> '$.type') = 'software'
+  )
   group by run
 ),
 patches as (select run, true as has_patch from environment where name = 'patch_sha256')
