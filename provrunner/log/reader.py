@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from provrunner.errors import LogError
 from provrunner.log.columns import empty_table, integers, with_source
@@ -180,13 +181,10 @@ def recorded_end(events: pa.Table) -> tuple[RunStatus, str | None] | None:
     """Return status and reason of the last `run_end` of the lowest rank's last segment."""
     if not len(events):
         return None
-    rows = events.select(["rank", "segment", "kind", "data"]).to_pylist()
-    lowest = min(row["rank"] for row in rows)
-    last = max(row["segment"] for row in rows if row["rank"] == lowest)
-    for row in reversed(rows):
-        if (row["rank"], row["segment"], row["kind"]) == (lowest, last, "run_end"):
-            return _end(row["data"])
-    return None
+    mine = events.filter(pc.equal(events["rank"], pc.min(events["rank"])))
+    latest = mine.filter(pc.equal(mine["segment"], pc.max(mine["segment"])))
+    ends = latest.filter(pc.equal(latest["kind"], "run_end"))["data"]
+    return _end(ends[-1].as_py()) if len(ends) else None
 
 
 def _end(data: str) -> tuple[RunStatus, str | None] | None:

@@ -19,7 +19,7 @@ from provrunner.log.folder import run_folder, unplanned_runs
 from provrunner.log.liveness import is_alive, read_owner
 from provrunner.log.objective import STAGES
 from provrunner.log.plan_file import read_plan
-from provrunner.log.reader import LogFollower, read_log, recorded_end, run_status
+from provrunner.log.reader import LogFollower, run_status
 from provrunner.log.sealed import DAMAGED_SEAL, DamagedSealError
 from provrunner.plan import Objective, Plan, Point
 from provrunner.schema import RunStatus
@@ -29,8 +29,9 @@ __all__ = ["Follower", "RunNow", "Standing", "judged_value"]
 _OPEN = (RunStatus.PLANNED, RunStatus.RUNNING)
 _BAD = (RunStatus.FAILED, RunStatus.DIVERGED, RunStatus.INTERRUPTED, RunStatus.LOST)
 _PACE_EPOCHS = 5
-_TOLD = ("param", "epoch_end", "adaptation", "gap", "capture_failed")
+_TOLD = ("run_start", "run_end", "epoch_end", "adaptation", "gap", "capture_failed")
 _LR = "optimizer.lr"
+_EPOCHS = "trainer.max_epochs"
 
 
 @dataclass
@@ -188,10 +189,8 @@ class Follower:
         events, metrics = self._followers[place]
         _read_events(run, events.poll())
         _read_metrics(run, metrics.poll(), self.plan.objective)
-        if status is not run.status and status is not RunStatus.RUNNING:
-            end = recorded_end(read_log(folder, "events").table)
-            run.reason = end[1] if end else "its process is gone"
-            run.is_sealed = end is not None
+        if status is RunStatus.LOST and not run.is_sealed:
+            run.reason = "its process is gone"
         run.status = status
         if status not in (*_OPEN, RunStatus.LOST):
             del self._followers[place]
@@ -217,7 +216,9 @@ def _read_events(run: RunNow, events: pa.Table) -> None:
         return
     _read_times(run, events.filter(pc.equal(events["rank"], 0)))
     _see_epoch(run, events)
-    told = events.filter(pc.is_in(events["kind"], pa.array(_TOLD, pa.utf8())))
+    is_told = pc.is_in(events["kind"], pa.array(_TOLD, pa.utf8()))
+    is_read = pc.is_in(events["subject"], pa.array([_LR, _EPOCHS], pa.utf8()))
+    told = events.filter(pc.or_(is_told, pc.and_(is_read, pc.equal(events["kind"], "param"))))
     rows = told.select(["rank", "kind", "subject", "epoch", "data"]).to_pylist()
     for row in rows:
         if row["rank"] == 0 or row["kind"] == "gap":
@@ -240,7 +241,10 @@ def _read_times(run: RunNow, events: pa.Table) -> None:
 def _read_event(
     run: RunNow, kind: str, subject: str, epoch: int | None, data: Mapping[str, Any]
 ) -> None:
-    if kind == "gap":
+    if kind in ("run_start", "run_end"):
+        run.is_sealed = kind == "run_end"
+        run.reason = data.get("reason") if run.is_sealed else None
+    elif kind == "gap":
         run.gaps += int(data.get("count") or 0)
     elif kind == "capture_failed":
         run.failures += 1
@@ -252,7 +256,7 @@ def _read_event(
     elif kind == "param" and data.get("phase") == "object":
         if subject == _LR:
             run.lr = _number(data.get("value"))
-        elif subject == "trainer.max_epochs" and (_number(data.get("value")) or 0) > 0:
+        elif subject == _EPOCHS and (_number(data.get("value")) or 0) > 0:
             run.epochs = int(data["value"])
 
 
