@@ -273,3 +273,5 @@ def _drop(reference: weakref.ref[ArrowSink]) -> None:
     sink = reference()
     if sink is not None:
         sink._closed = True
+        # its lock may have been held by the thread that no child has
+        sink._drain = None

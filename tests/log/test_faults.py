@@ -127,6 +127,34 @@ def test_a_forked_child_writes_nothing_and_does_not_hang(start, run):
     assert run_status(run) == (RunStatus.FINISHED, LogState.COMPLETE)
 
 
+def test_a_child_forked_while_the_thread_writes_does_not_wait_for_it(start, run):
+    process = start("""
+        import threading, time
+        held, names = threading.Event(), ("loss",)
+        def hold():
+            with sink._drain.lock:
+                held.set()
+                time.sleep(1)
+        sink.write_numbers(names, [1.0], 1, 0, "fit")
+        threading.Thread(target=hold).start()
+        held.wait()
+        child = os.fork()
+        if not child:
+            sink.write_numbers(names, [2.0], 2, 0, "fit")
+            sink.write([Event("value", "child", {})])
+            sink.after_write(lambda: None)
+            sink.flush()
+            sink.close(RunStatus.FAILED)
+            os._exit(7)
+        say(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+        sink.write_numbers(names, [3.0], 3, 0, "fit")
+        sink.close(RunStatus.FINISHED)
+    """)
+    assert process.communicate(timeout=60)[0] == "7\n"
+    assert read_log(run).table["step"].to_pylist() == [1, 3]
+    assert run_status(run) == (RunStatus.FINISHED, LogState.COMPLETE)
+
+
 def test_a_second_signal_waits_for_the_seal(start, run):
     process = start("""
         import time, provrunner.log.drain as drain
