@@ -6,6 +6,7 @@ import functools
 import logging
 import os
 import struct
+import threading
 import time
 import weakref
 from collections.abc import Callable, Sequence
@@ -76,6 +77,7 @@ class ArrowSink:
         self._drain: Drain | None = None
         self._closed = False
         self._busy = False
+        self._closer: int | None = None
         self._later: list[Callable[[], None]] = []
         self._warned = False
 
@@ -165,12 +167,17 @@ class ArrowSink:
 
     def close(self, status: RunStatus, reason: str | None = None) -> None:
         """Write `run_end`, and seal when this is rank 0; later writes are dropped."""
-        self._between_writes(functools.partial(self._close, status, reason))
+        try:
+            self._between_writes(functools.partial(self._close, status, reason))
+        finally:
+            if self._later and not self._is_interrupted():
+                self._catch_up()
 
     def after_write(self, action: Callable[[], None]) -> None:
         """Call a function now, or, in a handler that interrupted a write, right after that write.
 
-        What the function raises then leaves nothing half written.
+        What the function raises then leaves nothing half written, and what ends the program
+        nothing half sealed: a seal that is waited for counts as a write.
         """
         if not self._is_interrupted():
             action()
@@ -225,8 +232,12 @@ class ArrowSink:
             if self._closed:
                 return
             drain.end(status, reason)
+            self._closer = threading.get_ident()
             self._closed = True
-        drain.await_end()
+        try:
+            drain.await_end()
+        finally:
+            self._closer = None
         if self._strict and drain.error is not None:
             raise LogError(f"cannot write {self._log}: {drain.error}") from drain.error
 
@@ -238,6 +249,8 @@ class ArrowSink:
     def _is_interrupted(self) -> bool:
         if self._drain is None:
             return False
+        if self._closer == threading.get_ident():
+            return True
         # whoever gets the lock while a write is under way is the thread that writes
         with self._drain.lock:
             return self._busy

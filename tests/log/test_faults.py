@@ -186,6 +186,28 @@ def test_a_second_signal_waits_for_the_seal(start, run):
     assert run_status(run) == (RunStatus.INTERRUPTED, LogState.COMPLETE)
 
 
+def test_a_handler_that_ends_the_program_waits_for_the_seal_that_it_interrupted(start, run):
+    process = start("""
+        import time
+        from provrunner.log import drain
+        seal_log = drain.seal_log
+        def seal_slowly(*args, **options):
+            os.kill(os.getpid(), signal.SIGTERM)
+            time.sleep(0.5)
+            return seal_log(*args, **options)
+        drain.seal_log = seal_slowly
+        def end(*_):
+            sink.close(RunStatus.INTERRUPTED)
+            sink.after_write(lambda: os._exit(7))
+        signal.signal(signal.SIGTERM, end)
+        step(1)
+        sink.close(RunStatus.FINISHED)
+        os._exit(8)
+    """)
+    assert process.wait(60) == 7
+    assert run_status(run) == (RunStatus.FINISHED, LogState.COMPLETE)
+
+
 def test_a_reader_of_a_live_log_sees_it_grow_and_never_corrupt(start, run):
     process = start("""
         say("ready")
