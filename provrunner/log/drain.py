@@ -272,11 +272,11 @@ class Drain:
             time.sleep(pause)
             self._round(urgent=True, sync=False)
         with self.lock:
-            rows = self.journal.row
+            lost = 0 if self._outage is None else self._give_up()
             data = {
                 "status": status.value,
                 "reason": reason,
-                "metric_rows": rows,
+                "metric_rows": self.journal.row - lost,
                 "gaps": self.dropped,
             }
             self.add_events([Event("run_end", "", data)])
@@ -288,6 +288,20 @@ class Drain:
         if self._rank == 0:
             self._await_ranks()
             seal_log(self._log, status, reason, own_rank=0)
+
+    def _give_up(self) -> int:
+        """Declare the rows lost that the disk took neither in a stream nor in the journal."""
+        written = self._segment.metrics.rows
+        before = self.dropped
+        for part in self.journal.unkept():
+            count = part.first_row + part.rows - max(part.first_row, written)
+            if count > 0:
+                self._drops.add(0, int(part.steps["step"][0]))
+                self.drop(count, int(part.steps["step"][-1]))
+        if self._drops.count and (event := gap_event(self._drops, self._outage)) is not None:
+            self._drops = Drops()
+            self.add_events([event])
+        return self.dropped - before
 
     def _await_ranks(self) -> None:
         waited = {rank: RankReader(self._log, "events", rank) for rank in range(1, self._ranks)}

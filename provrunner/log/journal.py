@@ -8,6 +8,7 @@ from new ones by the row numbers, which only rise.
 from __future__ import annotations
 
 import errno
+import itertools
 import json
 import mmap
 import os
@@ -17,7 +18,7 @@ from dataclasses import astuple
 from pathlib import Path
 from zlib import crc32
 
-from provrunner.log.columns import EventRow, fit_text
+from provrunner.log.columns import EventRow, StepRows, fit_text
 from provrunner.log.records import (
     BODY,
     BODY_HEAD,
@@ -35,6 +36,7 @@ from provrunner.log.records import (
 __all__ = ["Arena", "Journal", "Moment"]
 
 ARENA_BYTES = 256 << 10
+RESERVE_BYTES = 64 << 10
 LIMIT_BYTES = 16 << 20
 _frame = FRAME.pack
 Moment = tuple[int, int, int, str]
@@ -101,6 +103,7 @@ class Journal:
         descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, 0o666)
         try:
             memories = [_map_arena(descriptor, at * ARENA_BYTES, ARENA_BYTES) for at in range(2)]
+            reserve = _map_arena(descriptor, 2 * ARENA_BYTES, RESERVE_BYTES)
         except OSError:
             os.close(descriptor)
             path.unlink(missing_ok=True)
@@ -111,7 +114,8 @@ class Journal:
             retired = (self._active,)
         self._descriptor = descriptor
         self._home += 1
-        self._allocated = 2 * ARENA_BYTES
+        self._allocated = 2 * ARENA_BYTES + RESERVE_BYTES
+        self._reserve = Arena(reserve, self._home)
         self._free = [Arena(memory, self._home) for memory in memories]
         self._activate(self._free.pop(0), retired)
 
@@ -154,9 +158,23 @@ class Journal:
         return arena.rows
 
     def append_event(self, row: EventRow) -> bool:
-        """Keep an event whose stream cannot be written; False when there is no room at all."""
+        """Keep an event whose stream cannot be written; False when there is no room at all.
+
+        Where metrics have filled their arena, a stretch of the file is set aside for events.
+        """
         payload = json.dumps(astuple(row), ensure_ascii=False).encode("utf-8", "backslashreplace")
+        fits = self._active.home >= 0 and _has_room(self._active, payload)
+        if not fits and _has_room(self._reserve, payload):
+            # one row number for all, as in every arena whose records are no metrics
+            _put(self._reserve, 0, EVENT, payload)
+            return True
         return self._append_text(EVENT, payload)
+
+    def unkept(self) -> list[StepRows]:
+        """Return the rows that end with the process: those in plain memory, and all after them."""
+        arenas = (*self._full, self._active)
+        lost = itertools.dropwhile(lambda arena: arena.home >= 0 or not arena.rows, arenas)
+        return [part for arena in lost for part in arena.read().steps]
 
     def take(self) -> list[Arena]:
         """Hand over the arenas that hold rows, oldest first; they stay until they are freed."""
@@ -176,7 +194,7 @@ class Journal:
 
     def close(self) -> None:
         """Let go of the file and its memory."""
-        for arena in (*self._full, *self._free, self._active):
+        for arena in (*self._full, *self._free, self._active, self._reserve):
             if isinstance(arena.memory, mmap.mmap):
                 arena.memory.close()
         os.close(self._descriptor)
@@ -199,19 +217,13 @@ class Journal:
         return self.append_numbers(key[1:], numbers, moment)
 
     def _append_text(self, kind: int, payload: bytes, *, room: int = 0) -> bool:
-        payload += b"\0" * (-(len(payload) + BODY_HEAD.size) % 8)
-        size = FRAME.size + BODY_HEAD.size + len(payload) + 4
-        if self._active.used + size + room > self._active.size and not self._next_arena(
-            size + room
+        if not _has_room(self._active, payload, room) and not self._next_arena(
+            _text_bytes(payload) + room
         ):
             return False
         if kind == DEFINITION:
             kind += len(self._sets)
-        arena = self._active
-        body = BODY_HEAD.pack(self.row, kind) + payload
-        record = FRAME.pack(size - 4, crc32(body)) + body + END
-        arena.memory[arena.used : arena.used + size] = record
-        arena.used += size - 4
+        _put(self._active, self.row, kind, payload)
         return True
 
     def _next_arena(self, size: int) -> bool:
@@ -240,6 +252,23 @@ class Journal:
             return Arena(bytearray(size), -1)
         self._allocated += size
         return Arena(memory, self._home)
+
+
+def _text_bytes(payload: bytes) -> int:
+    """Return the size of a record of text, with the mark of the end behind it."""
+    return FRAME.size + -(-(len(payload) + BODY_HEAD.size) // 8) * 8 + len(END)
+
+
+def _has_room(arena: Arena, payload: bytes, room: int = 0) -> bool:
+    return arena.used + _text_bytes(payload) + room <= arena.size
+
+
+def _put(arena: Arena, row: int, kind: int, payload: bytes) -> None:
+    size = _text_bytes(payload)
+    body = BODY_HEAD.pack(row, kind) + payload.ljust(size - FRAME.size - BODY_HEAD.size - 4, b"\0")
+    record = FRAME.pack(size - 4, crc32(body)) + body + END
+    arena.memory[arena.used : arena.used + size] = record
+    arena.used += size - 4
 
 
 def _map_arena(descriptor: int, offset: int, size: int) -> mmap.mmap:

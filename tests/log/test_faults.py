@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import signal
 import subprocess
@@ -286,3 +287,42 @@ def test_a_disk_full_to_the_end_keeps_the_end_in_the_journal(small_disk, open_si
     assert numbers == list(range(len(numbers)))
     assert len(numbers) >= 100
     assert read_log(run, "events").table["kind"].to_pylist() == ["value", "run_end"]
+
+
+def test_a_disk_full_to_the_end_declares_what_its_journal_could_not_take(small_disk, start):
+    run = small_disk / "runs" / "0001-a"
+    (small_disk / "runs").mkdir()
+    process = start(f"""
+        full = Path({str(small_disk)!r}) / "ballast"
+        sink = ArrowSink(Path({str(run)!r}), sweep_id="s", run_id="0001-a")
+        sink.open(0)
+        for number in range(100):
+            step(number)
+        sink.flush()
+        with full.open("wb", buffering=0) as file:
+            try:
+                while True:
+                    file.write(b"x" * 4096)
+            except OSError:
+                pass
+        for number in range(100, 30_000):
+            step(number)
+            if number % 10_000 == 0:
+                sink.write([Event("epoch_end", "train", {{}}, number, number // 10_000)])
+        sink.close(RunStatus.FINISHED)
+    """)
+    assert process.wait(60) == 0
+    log = read_log(run)
+    kept = len(log.table)
+    assert log.table["step"].to_pylist() == list(range(kept))
+    assert 100 < kept < 30_000
+    events = read_log(run, "events").table
+    assert events["kind"].to_pylist() == ["epoch_end", "epoch_end", "gap", "run_end"]
+    gap = json.loads(events["data"][2].as_py())
+    assert (gap["count"], gap["first_step"], gap["last_step"]) == (30_000 - kept, kept, 29_999)
+    assert "No space left" in gap["reason"]
+    assert run_status(run) == (RunStatus.FINISHED, LogState.LOST)
+    (small_disk / "ballast").unlink()
+    seal_run(run, RunStatus.LOST)
+    assert run_status(run) == (RunStatus.FINISHED, LogState.COMPLETE)
+    assert len(read_log(run).table) == kept
