@@ -15,7 +15,13 @@ import pyarrow.compute as pc
 
 from provrunner.errors import LogError
 from provrunner.log.columns import empty_table, integers, with_source
-from provrunner.log.folder import log_folder, run_number, sealed_name, stream_parts
+from provrunner.log.folder import (
+    SEAL_FILE,
+    log_folder,
+    run_number,
+    sealed_name,
+    stream_parts,
+)
 from provrunner.log.messages import Damage
 from provrunner.log.rankreader import RankReader
 from provrunner.log.sealed import Seal, parse_sealed, read_seal, seal_of, sealed_prefix
@@ -271,7 +277,7 @@ def _read_file(path: Path) -> Log:
     table = path.name.removesuffix(".arrow")
     if table not in ("metrics", "events"):
         raise LogError(f"{path} is no file of a log: its name says nothing of a table")
-    seal = seal_of(path.parent, table)
+    seal = seal_of(path.parent, table) if (path.parent / SEAL_FILE).exists() else None
     if seal is not None:
         return _read_sealed(path.parent, table, seal)
     try:

@@ -124,10 +124,13 @@ def read_seal(log: Path) -> Seal | None:
     """Read `seal.json` of a log folder; None when there is none.
 
     Raises:
-        DamagedSealError: it is damaged.
+        DamagedSealError: it is damaged, or gone where tables are that only a seal leaves there.
         LogError: it is of a newer format.
     """
-    return _read(log / SEAL_FILE)
+    seal = _read(log / SEAL_FILE)
+    if seal is None and _lacks_seal(log):
+        raise DamagedSealError(f"{log / SEAL_FILE} is gone, though what it sealed is there")
+    return seal
 
 
 def seal_of(log: Path, table: str) -> Seal | None:
@@ -238,6 +241,14 @@ def _read(path: Path) -> Seal | None:
     if digest is None or digest[1].decode() != hashlib.sha256(data[: digest.start()]).hexdigest():
         raise DamagedSealError(f"{path} is damaged: it does not have the digest that it names")
     return seal
+
+
+def _lacks_seal(log: Path) -> bool:
+    # the next seal is there before the tables, and becomes the seal after them: in this order
+    # none that comes meanwhile is missed
+    return any((log / sealed_name(table)).exists() for table in ("metrics", "events")) and not (
+        (log / NEXT_SEAL_FILE).exists() or (log / SEAL_FILE).exists()
+    )
 
 
 def _text_digest(text: str) -> str:

@@ -254,3 +254,16 @@ def test_processes_that_seal_a_run_at_once_leave_one_seal_and_no_error(start, ru
         assert read_log(run).table["step"].to_pylist() == [1, 2]
         assert read_seal(run / "log").reason in {f"as {name} saw it" for name in names}
         shutil.rmtree(run)
+
+
+def test_tables_whose_seal_is_gone_are_damage_and_are_not_sealed_over(sealed, open_sink):
+    log = sealed / "log"
+    (log / "seal.json").unlink()
+    before = contents(log)
+    for use in (read_log, run_status, lambda run: seal_run(run, RunStatus.LOST)):
+        with pytest.raises(LogError, match=r"seal.json is gone, though what it sealed is there"):
+            use(sealed)
+    with pytest.raises(LogError, match=r"seal.json is gone"):
+        open_sink()
+    assert contents(log) == before
+    assert read_log(log / "metrics.arrow").state is LogState.LOST
