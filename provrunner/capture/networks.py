@@ -7,9 +7,14 @@ from types import SimpleNamespace
 from typing import Any
 
 from provrunner.capture.model import ShapeProbe, describe_layers, describe_model
-from provrunner.capture.optimizers import Change, OptimizerWatch, scheduler_settings
+from provrunner.capture.optimizers import (
+    Change,
+    OptimizerWatch,
+    plain_optimizer,
+    scheduler_settings,
+)
 
-__all__ = ["ModelWatch", "Optimizers", "plain_model", "plain_optimizer"]
+__all__ = ["ModelWatch", "Optimizers", "plain_model"]
 
 _WRAPPED = ("_orig_mod", "_forward_module", "module")
 
@@ -77,9 +82,3 @@ def plain_model(model: Any) -> Any:
         if inner is not None and type(model).__module__.startswith(("torch.", "lightning")):
             return plain_model(inner)
     return model
-
-
-def plain_optimizer(optimizer: Any) -> Any:
-    """Return the optimizer that Fabric's wrapper holds, or the optimizer itself."""
-    inner = getattr(optimizer, "optimizer", None)
-    return optimizer if inner is None else inner

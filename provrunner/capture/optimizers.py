@@ -11,7 +11,7 @@ import torch
 
 from provrunner.capture.recorder import type_path
 
-__all__ = ["Change", "OptimizerWatch", "scheduler_settings"]
+__all__ = ["Change", "OptimizerWatch", "plain_optimizer", "scheduler_settings"]
 
 _PLAIN = (bool, int, float, str, tuple, type(None))
 _LONGEST_LIST = 64
@@ -147,7 +147,9 @@ class OptimizerWatch:
 
     def _cause(self, group: _Group, key: str, new: Any) -> tuple[str, str]:
         for scheduler in [config.scheduler for config in self._configs]:
-            if getattr(scheduler, "optimizer", None) is not group.optimizer:
+            # one of the two may be held in Fabric's wrapper
+            steered = plain_optimizer(getattr(scheduler, "optimizer", None))
+            if steered is not plain_optimizer(group.optimizer):
                 continue
             if key == "lr" and _may_have_set(scheduler, group.index, new):
                 plateau = isinstance(scheduler, torch.optim.lr_scheduler.ReduceLROnPlateau)
@@ -171,6 +173,12 @@ def scheduler_settings(configs: Sequence[Any]) -> Iterator[tuple[str, Any]]:
         for key, value in vars(config.scheduler).items():
             if _is_setting(key, value):
                 yield f"{prefix}.{key}", value
+
+
+def plain_optimizer(optimizer: Any) -> Any:
+    """Return the optimizer that Fabric's wrapper holds, or the optimizer itself."""
+    inner = getattr(optimizer, "optimizer", None)
+    return optimizer if inner is None else inner
 
 
 def _differ(old: Any, new: Any) -> bool:

@@ -1,9 +1,11 @@
+import lightning
 import pytest
 import torch
 from lightning.pytorch.callbacks import EarlyStopping
 from torch.optim import lr_scheduler
 
 from provrunner.capture import CaptureOptions, ProvenanceCallback
+from provrunner.capture.networks import Optimizers
 from provrunner.capture.optimizers import OptimizerWatch
 
 pytestmark = [
@@ -111,6 +113,21 @@ def test_a_scheduler_explains_the_rate_it_set_and_no_other():
     assert change.agent == "torch.optim.lr_scheduler.StepLR"
     optimizer.param_groups[0]["lr"] = 0.3
     assert [change.cause for change in watch.changes()] == ["manual"]
+
+
+def test_a_scheduler_of_an_optimizer_that_fabric_wraps_is_known():
+    fabric = lightning.Fabric(accelerator="cpu", devices=1)
+    model = torch.nn.Linear(2, 1)
+    bare = torch.optim.SGD(model.parameters(), lr=0.1)
+    _, wrapped = fabric.setup(model, bare)
+    scheduler = lr_scheduler.StepLR(wrapped, 1)
+    optimizers = Optimizers()
+    assert dict(optimizers.add([wrapped], [scheduler]))["optimizer.lr"] == 0.1
+    wrapped.step()
+    scheduler.step()
+    assert [change.cause for change in optimizers.changes() if change.name == "optimizer.lr"] == [
+        "scheduler"
+    ]
 
 
 def test_momentum_that_a_cycle_changes_is_the_schedulers():
