@@ -185,8 +185,13 @@ def type_path(value: object) -> str:
         >>> type_path(PurePath), type_path(1)
         ('pathlib.PurePath', 'builtins.int')
     """
-    named = value if hasattr(value, "__qualname__") else type(value)
+    named: Any = value if _has_name(value) else type(value)
     return f"{named.__module__}.{named.__qualname__}"
+
+
+def _has_name(value: object) -> bool:
+    # an object that answers to every name, as Lightning's DummyLogger, has none of its own
+    return isinstance(getattr(value, "__qualname__", None), str)
 
 
 def _json_float(value: float) -> float | str:
@@ -208,7 +213,7 @@ def _json_container(value: object, depth: int) -> object:
 def _json_object(value: object, depth: int) -> object:
     if isinstance(value, PurePath):
         return value.as_posix()
-    if hasattr(value, "__qualname__"):
+    if _has_name(value):
         return type_path(value)
     if is_tensor(value) and not value.is_cpu:
         # Reading it would wait for the device.

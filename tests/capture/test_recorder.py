@@ -6,9 +6,10 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from lightning.pytorch.loggers.logger import DummyLogger
 
 from provrunner.capture.options import CaptureOptions
-from provrunner.capture.recorder import Recorder, json_value, shorten
+from provrunner.capture.recorder import Recorder, json_value, shorten, type_path
 from provrunner.schema import RunStatus
 
 
@@ -32,6 +33,11 @@ from provrunner.schema import RunStatus
 )
 def test_values_become_plain_json(value, expected):
     assert json_value(value) == expected
+
+
+def test_an_object_that_answers_to_every_name_has_that_of_its_class():
+    assert type_path(DummyLogger()) == "lightning.pytorch.loggers.logger.DummyLogger"
+    assert type_path(json.dumps) == "json.dumps"
 
 
 def test_a_value_that_holds_itself_ends():
