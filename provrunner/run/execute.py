@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import builtins
 import importlib.util
+import io
 import runpy
 import sys
 import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib.machinery import SourceFileLoader
 from pathlib import Path
+from types import ModuleType
 from typing import Any
+from zipfile import is_zipfile
 
 from provrunner.capture.ending import program_outcome
 from provrunner.capture.options import CaptureOptions
@@ -147,7 +152,7 @@ def _check(target: str, module: bool) -> None:
 @contextmanager
 def _as_main(target: str, arguments: Sequence[str], module: bool) -> Iterator[None]:
     """Give the script the words and the search path that Python gives it."""
-    words, path = sys.argv, list(sys.path)
+    words, path, main = sys.argv, list(sys.path), sys.modules["__main__"]
     sys.argv = [target, *arguments]
     if not sys.flags.safe_path:
         # The first entry is the folder of provrunner's own command.
@@ -155,7 +160,8 @@ def _as_main(target: str, arguments: Sequence[str], module: bool) -> Iterator[No
     try:
         yield
     finally:
-        sys.argv, sys.path[:] = words, path
+        # until here whoever looks for the program's code, or pickles its classes, finds it
+        sys.argv, sys.path[:], sys.modules["__main__"] = words, path, main
 
 
 def _run(target: str, module: bool) -> BaseException | None:
@@ -164,7 +170,7 @@ def _run(target: str, module: bool) -> BaseException | None:
         if module:
             runpy.run_module(target, run_name="__main__", alter_sys=True)
         else:
-            runpy.run_path(target, run_name="__main__")
+            _run_file(target)
     except SystemExit as error:
         if error.code is not None and not isinstance(error.code, int):
             print(error.code, file=sys.stderr)  # noqa: T201  Python's own doing
@@ -173,6 +179,22 @@ def _run(target: str, module: bool) -> BaseException | None:
         _tell(error)
         return error
     return None
+
+
+def _run_file(target: str) -> None:
+    """Run a file as the main module, which knows of itself what Python tells a script's."""
+    if target.endswith(".pyc") or is_zipfile(target):
+        runpy.run_path(target, run_name="__main__")
+        return
+    path = str(Path(target).absolute())
+    with io.open_code(path) as file:
+        code = compile(file.read(), path, "exec", dont_inherit=True)
+    main = ModuleType("__main__")
+    main.__file__ = path
+    main.__loader__ = SourceFileLoader("__main__", path)
+    vars(main).update(__builtins__=builtins, __annotations__={}, __cached__=None)
+    sys.modules["__main__"] = main
+    exec(code, vars(main))  # noqa: S102  running the user's own script is what is asked for
 
 
 def _tell(error: BaseException) -> None:

@@ -1,5 +1,6 @@
 """Scripts run by `run_script`, in this process: those that make no Trainer."""
 
+import subprocess
 import sys
 from pathlib import Path
 
@@ -51,6 +52,24 @@ def test_a_script_finds_its_words_its_folder_and_its_name(script, capsys):
     assert recorded_sweep() is None
     assert ended.exit_code == 0
     assert ended.folder.parent.name == "mine"
+
+
+def test_a_script_knows_of_itself_what_python_tells_it(tmp_path, capsys):
+    text = (
+        "import sys\n"
+        "print(__file__, __spec__, __package__, type(__loader__).__name__, sorted(globals()))\n"
+        "print(sys.argv, sys.modules['__main__'].__file__, __annotations__, __builtins__)\n"
+    )
+    Path("mine.py").write_text(text)
+    alone = subprocess.run(
+        [sys.executable, "mine.py"], capture_output=True, text=True, check=True, cwd=tmp_path
+    )
+    before = sys.modules["__main__"]
+    ended = run_script("mine.py")
+    assert capsys.readouterr().out == alone.stdout
+    assert sys.modules["__main__"] is before
+    code = "select subject, data ->> '$.path' from events where kind = 'source'"
+    assert rows(ended, code) == [("__main__", "mine.py")]
 
 
 def test_a_script_without_a_trainer_is_one_run(script):
