@@ -193,7 +193,8 @@ def _totals(
 ) -> dict[str, list[Any]]:
     """Return the columns of `runs` that count or measure; null for what no log tells."""
     training = _training(marked)
-    steps = pa.concat_tables([table.select(["run_id", "step"]) for table in (marked, metrics)])
+    stepped = (marked, _with_global_steps(marked, metrics))
+    steps = pa.concat_tables([table.select(["run_id", "step"]) for table in stepped])
     read = [state.run_id for state in states if state.log_state is not None]
     nothing = dict.fromkeys(read, 0)
     by_name = {
@@ -223,6 +224,14 @@ def _training(marked: pa.Table) -> pa.Table:
         "ended", pc.if_else(is_end, events["epoch"], None)
     )
     return rows.filter(pc.invert(is_exception))
+
+
+def _with_global_steps(marked: pa.Table, metrics: pa.Table) -> pa.Table:
+    """Leave out what a Trainer's evaluations logged: by the number of the evaluation's batch."""
+    trainers = pc.unique(of_kind(marked, "stage_start")["run_id"])
+    evaluated = pc.is_in(metrics["stage"], pa.array(["validate", "test"], metrics["stage"].type))
+    is_other = pc.and_(pc.is_in(metrics["run_id"], trainers), evaluated)
+    return metrics.filter(pc.invert(is_other))
 
 
 def _aggregate(

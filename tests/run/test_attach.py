@@ -123,6 +123,7 @@ def test_a_further_trainer_of_one_callback_is_the_next_run_and_is_shown_everywhe
     assert callback.is_recording
     second = fit(callbacks=[callback])
     second.validate(second.lightning_module)  # of the same Trainer: the same run
+    second.test(second.lightning_module)  # 64 batches, numbered from 0
     callback.close()
     fit(callbacks=[callback])
 
@@ -131,8 +132,11 @@ def test_a_further_trainer_of_one_callback_is_the_next_run_and_is_shown_everywhe
         "where kind = 'stage_start' group by all order by run"
     )
     assert rows(stages, "logs") == [
-        (0, "finished", ["fit"]), (1, "finished", ["fit", "validate"]), (2, "finished", ["fit"]),
-    ]  # fmt: skip
+        (0, "finished", ["fit"]),
+        (1, "finished", ["fit", "validate", "test"]),
+        (2, "finished", ["fit"]),
+    ]
+    assert rows("select steps from runs", "logs") == [(1,), (1,), (1,)]
     ids = [run_id for (run_id,) in rows("select run_id from runs order by run", "logs")]
     told = provrunner.open_sweep("logs").about()
     assert [line.split(",")[0] for line in told] == [f"run {run_id}: finished" for run_id in ids]
