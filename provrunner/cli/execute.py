@@ -79,6 +79,8 @@ def execute(
     )
     logged = sweep.sql("select distinct name from metrics order by name").fetchall()
     if logged and (objective,) not in logged:
+        # of several validation loaders each has an ending of its own, which one must be told
+        logged.sort(key=lambda row: not row[0].startswith(f"{objective}/"))
         warn(
             f"{objective} was never logged: judge by another metric with --objective; there are "
             + ", ".join(name for (name,) in logged[:_MOST_NAMES])

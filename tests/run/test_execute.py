@@ -128,10 +128,12 @@ def test_what_is_not_there_is_refused_before_anything_is_written(script, tmp_pat
 
 
 def test_a_metric_that_was_never_logged_is_told_beside_those_that_were(script, capsys):
-    path = script("import provrunner\nprovrunner.log('loss', 0.5)\n")
+    names = ["loss", "val/loss/dataloader_idx_0"]
+    path = script(f"import provrunner\nfor name in {names}: provrunner.log(name, 0.5)\n")
     with pytest.raises(SystemExit) as ended:
         main(["exec", path])
     assert ended.value.code == 0
     assert capsys.readouterr().err.splitlines()[-1] == (
-        "val/loss was never logged: judge by another metric with --objective; there are loss"
+        "val/loss was never logged: judge by another metric with --objective; there are "
+        "val/loss/dataloader_idx_0, loss"
     )
