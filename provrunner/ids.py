@@ -32,8 +32,12 @@ def canonical_json(value: object) -> str:
 
 def _with_text_keys(value: object) -> object:
     if isinstance(value, Mapping):
-        return {str(key): _with_text_keys(item) for key, item in value.items()}
-    return [_with_text_keys(item) for item in value] if isinstance(value, list) else value
+        return {_text_key(key): _with_text_keys(item) for key, item in value.items()}
+    return [_with_text_keys(item) for item in value] if isinstance(value, list | tuple) else value
+
+
+def _text_key(key: object) -> str:
+    return key if isinstance(key, str) else json.dumps(key)
 
 
 def digest(data: bytes | str) -> str:

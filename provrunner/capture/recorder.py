@@ -87,7 +87,7 @@ class Recorder:
     ) -> None:
         """Write several events at once, as `event` does each: a batch costs as much as an event.
 
-        What comes before a failure is written.
+        What comes before a failure is written; nothing is, once the log is closed.
         """
         found: list[Event] = []
         try:

@@ -6,7 +6,7 @@ import copy
 import inspect
 from collections.abc import Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
-from typing import Any
+from typing import Any, get_args
 
 from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException
@@ -95,11 +95,11 @@ def _check_overrides(cfg: DictConfig, arguments: Sequence[str]) -> None:
 
 def _check_value(key: str, value: Any, default: Any, cfg: DictConfig, where: str) -> None:
     """Judge a value by the annotation of the argument it becomes, or else by the default."""
-    if isinstance(value, dict) and (isinstance(default, dict) or "_target_" in value):
-        return  # what it makes is judged where the node itself is checked
-    if isinstance(default, dict) and value is None:
+    if isinstance(default, dict) and (value is None or isinstance(value, dict)):
         return
     annotation = _annotation(key, cfg)
+    if isinstance(value, dict) and "_target_" in value and not _is_plain(annotation):
+        return  # what it makes is judged where the node itself is checked
     is_known = annotation is not inspect.Parameter.empty
     answer = admits(annotation, value) if is_known else None
     if answer or (answer is None and is_like(value, default)):
@@ -109,6 +109,11 @@ def _check_value(key: str, value: Any, default: Any, cfg: DictConfig, where: str
         f"{where}: {key}: expected {expected}, got {describe(value)} "
         f"(the default is {describe(default)})"
     )
+
+
+def _is_plain(annotation: Any) -> bool:
+    """Say whether an argument takes numbers, texts and the like alone, and no object."""
+    return set(get_args(annotation) or (annotation,)) <= {bool, int, float, str, type(None)}
 
 
 def _annotation(key: str, cfg: DictConfig) -> Any:

@@ -210,6 +210,7 @@ class Drain:
             if waiting:
                 stream.append(event_batch(waiting))
             self._events = []
+            self.journal.forget_events()
 
     def _write_rows(self, *, urgent: bool) -> None:
         now = time.monotonic()

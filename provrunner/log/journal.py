@@ -170,6 +170,13 @@ class Journal:
             return True
         return self._append_text(EVENT, payload)
 
+    def forget_events(self) -> None:
+        """Empty what is set aside for events, all of which lie in their stream."""
+        if self._reserve.used > HEADER.size:
+            # all of its records have one row number: none of them may look newer than the next
+            self._reserve.memory[HEADER.size :] = bytes(self._reserve.size - HEADER.size)
+            self._reserve.used = HEADER.size
+
     def unkept(self) -> list[StepRows]:
         """Return the rows that end with the process: those in plain memory, and all after them."""
         arenas = (*self._full, self._active)

@@ -27,9 +27,16 @@ class RankReader:
         rows: row number that comes next.
         damage: the first damage found, with the file it was found in.
         behind: a journal holds rows that do not follow on the last one read.
+
+    Args:
+        log: the log folder.
+        table: `metrics` or `events`.
+        rank: whose rows are read.
+        rows: row number to begin with.
+        alone: what lies beside the streams may have been left behind, and is no damage.
     """
 
-    def __init__(self, log: Path, table: str, rank: int, *, rows: int = 0):
+    def __init__(self, log: Path, table: str, rank: int, *, rows: int = 0, alone: bool = False):
         self.table = table
         self.rank = rank
         self.rows = rows
@@ -37,6 +44,7 @@ class RankReader:
         self.damage: tuple[Path, Damage] | None = None
         self.behind = False
         self._log = log
+        self._alone = alone
 
     @property
     def is_torn(self) -> bool:
@@ -109,7 +117,8 @@ class RankReader:
             return reader.path, reader.damage
         if journal.begun and not reader.metadata:
             return reader.path, Damage(0, "a head that was cut")
-        if reader.rows > reader.first_row and not self._has_begun(journal, segment):
+        missed = reader.rows > reader.first_row and not self._alone
+        if missed and not self._has_begun(journal, segment):
             path = self._log / journal_name("metrics", self.rank, segment)
             return path, Damage(0, "it was cut or removed")
         return None

@@ -11,7 +11,6 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from provrunner.errors import LogError
 from provrunner.log.columns import empty_table, integers, with_source
@@ -153,7 +152,12 @@ class LogFollower:
     def _poll(self) -> pa.Table:
         log = _log_of(self._run_folder)
         seal = seal_of(log, self._table)
-        tables = [] if seal in (None, self._seal) else self._sealed_rows(log, seal)
+        tables: list[pa.Table] = []
+        if seal is not None and seal != self._seal:
+            # streams that it took in the midst of a look may have seemed damaged
+            for rank, reader in self._ranks.items():
+                self._ranks[rank] = RankReader(log, self._table, rank, rows=reader.rows)
+            tables = self._sealed_rows(log, seal)
         self._seal = seal
         for rank, segments in live_segments(log, self._table, seal).items():
             reader = self._ranks.setdefault(rank, RankReader(log, self._table, rank))
@@ -187,10 +191,15 @@ def recorded_end(events: pa.Table) -> tuple[RunStatus, str | None] | None:
     """Return status and reason of the last `run_end` of the lowest rank's last segment."""
     if not len(events):
         return None
-    mine = events.filter(pc.equal(events["rank"], pc.min(events["rank"])))
-    latest = mine.filter(pc.equal(mine["segment"], pc.max(mine["segment"])))
-    ends = latest.filter(pc.equal(latest["kind"], "run_end"))["data"]
-    return _end(ends[-1].as_py()) if len(ends) else None
+    # not by Arrow's functions: one that is given a text imports pandas, too late when Python ends
+    columns = (events[name].to_pylist() for name in ("rank", "segment", "kind"))
+    rows = [*zip(*columns, strict=True)]
+    lowest = min(rank for rank, _, _ in rows)
+    last = max(segment for rank, segment, _ in rows if rank == lowest)
+    for at in reversed(range(len(rows))):
+        if rows[at] == (lowest, last, "run_end"):
+            return _end(events["data"][at].as_py())
+    return None
 
 
 def _end(data: str) -> tuple[RunStatus, str | None] | None:
@@ -272,7 +281,7 @@ def _read_sealed(log: Path, table: str, seal: Seal) -> Log:
 def _read_file(path: Path) -> Log:
     parts = stream_parts(path.name)
     if parts is not None and parts[3] == "arrows":
-        reader = RankReader(path.parent, parts[0], parts[1])
+        reader = RankReader(path.parent, parts[0], parts[1], alone=True)
         return _read_rank(_started_at(reader, path), [parts[2]], path.parent)
     table = path.name.removesuffix(".arrow")
     if table not in ("metrics", "events"):

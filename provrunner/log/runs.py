@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from provrunner.ids import canonical_json
-from provrunner.log.events import decode, latest, numpy_column, of_kind, shape_table
+from provrunner.log.events import decode, group_codes, latest, numpy_column, of_kind, shape_table
 from provrunner.log.objective import Reached, find_objectives
 from provrunner.plan import Plan, Point
 from provrunner.schema import TABLES, LogState, RunStatus
@@ -193,8 +193,7 @@ def _totals(
 ) -> dict[str, list[Any]]:
     """Return the columns of `runs` that count or measure; null for what no log tells."""
     training = _training(marked)
-    stepped = (marked, _with_global_steps(marked, metrics))
-    steps = pa.concat_tables([table.select(["run_id", "step"]) for table in stepped])
+    steps = pa.concat_tables(_with_global_steps(marked, metrics))
     read = [state.run_id for state in states if state.log_state is not None]
     nothing = dict.fromkeys(read, 0)
     by_name = {
@@ -218,7 +217,10 @@ def _training(marked: pa.Table) -> pa.Table:
     is_exception = pc.equal(events["kind"], "exception")
     kept = pc.or_(is_exception, pc.equal(events["subject"], "train"))
     events, is_exception = events.filter(kept), is_exception.filter(kept)
-    raised = np.roll(numpy_column(is_exception, False), 1)  # no log begins with the end of an epoch
+    times, runs = numpy_column(events["time"].cast(pa.int64()), 0), group_codes(events, ("run_id",))
+    # a loop's epoch has its end where it last logged, which may be before the exception
+    raised = np.roll(numpy_column(is_exception, False), 1) & (times >= np.roll(times, 1))
+    raised &= runs == np.roll(runs, 1)
     is_end = pc.and_(pc.equal(events["kind"], "epoch_end"), pa.array(~raised))
     rows = events.select(["run_id"]).append_column(
         "ended", pc.if_else(is_end, events["epoch"], None)
@@ -226,12 +228,21 @@ def _training(marked: pa.Table) -> pa.Table:
     return rows.filter(pc.invert(is_exception))
 
 
-def _with_global_steps(marked: pa.Table, metrics: pa.Table) -> pa.Table:
-    """Leave out what a Trainer's evaluations logged: by the number of the evaluation's batch."""
+def _with_global_steps(marked: pa.Table, metrics: pa.Table) -> list[pa.Table]:
+    """Return run_id and step of events and metrics, but those that count a Trainer's evaluations.
+
+    What an evaluation logs has the number of its batch, and a value that is no number tells no
+    stage.
+    """
     trainers = pc.unique(of_kind(marked, "stage_start")["run_id"])
     evaluated = pc.is_in(metrics["stage"], pa.array(["validate", "test"], metrics["stage"].type))
-    is_other = pc.and_(pc.is_in(metrics["run_id"], trainers), evaluated)
-    return metrics.filter(pc.invert(is_other))
+    others = ((marked, pc.equal(marked["kind"], "value")), (metrics, evaluated))
+    return [
+        table.filter(pc.invert(pc.and_(pc.is_in(table["run_id"], trainers), is_other))).select(
+            ["run_id", "step"]
+        )
+        for table, is_other in others
+    ]
 
 
 def _aggregate(

@@ -31,7 +31,7 @@ from provrunner.log.folder import (
     stream_parts,
     sync_folder,
 )
-from provrunner.log.liveness import runs_here
+from provrunner.log.liveness import STALE_S, runs_here
 from provrunner.log.rankreader import RankReader
 from provrunner.log.reader import live_segments, recorded_end, rows_by_rank
 from provrunner.log.sealed import Seal, SealedFile, SealedStream, parse_sealed, read_seal, seal_of
@@ -293,12 +293,22 @@ def _put_in_front(log: Path, following: Path) -> None:
         os.link(following, log / NEXT_SEAL_FILE)
         return
     except FileExistsError:
-        others = (path.suffixes[-2][1:] for path in log.glob(f"{SEAL_FILE}.*.tmp"))
-        if any(pid != str(os.getpid()) and runs_here(pid) for pid in others):
+        if any(map(_is_in_hand, log.glob(f"{SEAL_FILE}.*.tmp"))):
             raise _sealed_elsewhere() from None
     except OSError:
         pass  # a file system without links
     following.replace(log / NEXT_SEAL_FILE)
+
+
+def _is_in_hand(following: Path) -> bool:
+    """Say whether another process is about to put a seal in place, and did not die of it."""
+    pid = following.suffixes[-2][1:]
+    try:
+        age = time.time() - following.stat().st_mtime
+    except FileNotFoundError:
+        return False
+    # what is older was left by a dead one whose number another process has by now
+    return pid != str(os.getpid()) and age < STALE_S and runs_here(pid)
 
 
 def _sealed_elsewhere() -> BlockingIOError:
@@ -318,7 +328,9 @@ def _file_bytes(rows: pa.Table, table: str) -> bytes:
 
 
 def _write_durably(path: Path, data: bytes) -> None:
-    descriptor = os.open(path, os.O_CREAT | os.O_TRUNC | os.O_WRONLY | os.O_CLOEXEC, 0o666)
+    # what a dead process of our own number left may be linked as the next seal: it stays whole
+    path.unlink(missing_ok=True)
+    descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o666)
     try:
         write_all(descriptor, data)
         os.fsync(descriptor)

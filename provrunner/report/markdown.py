@@ -121,7 +121,7 @@ def _trials(summary: Mapping[str, Any]) -> str:
     trials = summary["trials"]
     rows = [
         (
-            markdown_text(values_text(trial["values"])),
+            markdown_text(values_text(trial["values"]) or trial["trial_id"]),
             str(trial["n"]),
             number(trial["mean"]),
             number(trial["sd"], 2),

@@ -133,7 +133,9 @@ def _environment(environment: pa.Table | None) -> dict[str, list[tuple[str, str]
     found: dict[tuple[str, str], dict[str, None]] = {}
     if environment is None:
         return {}
-    for row in environment.group_by(["kind", "name", "value"]).aggregate([]).to_pylist():
+    for row in (
+        environment.group_by(["kind", "name", "value"], use_threads=False).aggregate([]).to_pylist()
+    ):
         values = found.setdefault((row["kind"] or "", row["name"] or ""), {})
         values[_fact(row["name"] or "", row["value"])] = None
     groups: dict[str, list[tuple[str, str]]] = {}

@@ -108,12 +108,17 @@ def _draw(
 
 
 def _fitting(standing: Standing, width: int, height: int) -> list[str]:
-    """Fold the lines at a terminal's width; where that is too high, leave out live runs instead."""
-    lines = standing_lines(standing)
+    """Fold the lines at a terminal's width; where that is too high, leave out live runs.
+
+    On a terminal too low for one live run the lines are cut at their ends.
+    """
     fold = TextWrapper(width, subsequent_indent=" " * 6, break_on_hyphens=False)
-    folded = [part for line in lines for part in fold.wrap(line)]
-    if len(folded) <= height:
-        return folded
+    for live in (None, *range(min(len(standing.live), height), 0, -1)):
+        lines = standing_lines(standing, live=live)
+        folded = [part for line in lines for part in fold.wrap(line)]
+        if len(folded) <= height:
+            return folded
+    lines = standing_lines(standing)
     surplus = len(lines) - height
     if surplus <= 0:
         return lines

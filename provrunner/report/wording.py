@@ -181,7 +181,7 @@ def design_sentence(sweep: Mapping[str, Any]) -> str:
 
 
 def run_label(failure: Mapping[str, Any]) -> str:
-    """Name a run that did not finish by its values and seed, or its id, and the reason.
+    """Name a run that did not finish by its values and seed, and the reason.
 
     Example:
         >>> run_label({"values": {"lr": 0.1}, "seed": 2, "reason": "NaN at step 112"})
@@ -189,7 +189,6 @@ def run_label(failure: Mapping[str, Any]) -> str:
     """
     parts = [f"{visible(name)}={value_text(value)}" for name, value in failure["values"].items()]
     parts += [] if failure.get("seed") is None else [f"seed {failure['seed']}"]
-    parts = parts or [visible(failure["run_id"])]
     parts += [visible(failure["reason"])] if failure.get("reason") else []
     return ", ".join(parts)
 
@@ -314,9 +313,17 @@ def _compared(best: Mapping[str, Any]) -> str:
 
 
 def _named_runs(failures: Sequence[Mapping[str, Any]], status: str) -> str:
-    labels = [run_label(failure) for failure in failures if failure["status"] == status]
+    labels = [_named(failure) for failure in failures if failure["status"] == status]
     more = [f"and {len(labels) - _NAMED_RUNS} more"] if len(labels) > _NAMED_RUNS else []
     return "; ".join([*labels[:_NAMED_RUNS], *more])
+
+
+def _named(failure: Mapping[str, Any]) -> str:
+    """Label a run, by its id where neither values nor a seed tell it from others."""
+    label = run_label(failure)
+    if failure["values"] or failure.get("seed") is not None:
+        return label
+    return ", ".join(filter(None, (visible(failure["run_id"]), label)))
 
 
 def _shortest_ending(name: str, paths: Mapping[str, Sequence[str]]) -> str:

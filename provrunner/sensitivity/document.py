@@ -31,6 +31,7 @@ __all__ = ["FORMAT", "build_document"]
 
 FORMAT = 1
 _DIGITS = 12
+_PROGRAM_TEXT = "each run is a trial of its own"
 
 # What the logs hold and nothing computed: these stay as they are.
 _SEEN = frozenset(
@@ -109,7 +110,7 @@ def _sweep(sample: Sample) -> Json:
         "metric": study.metric,
         "direction": study.direction,
         "design": study.design if study.design == PROGRAM else sample.design.kind,
-        "design_text": describe_design(sample),
+        "design_text": _PROGRAM_TEXT if study.design == PROGRAM else describe_design(sample),
         "planned": study.planned,
         "runs": len(runs),
         "trials": len(sample.trials),

@@ -123,6 +123,10 @@ def test_what_ships_passes(arguments):
             ["trainer.logger={_target_: lightning.pytorch.loggers.CSVLogger}"],
             ["trainer.logger", "needs 'save_dir'"],
         ),
+        (
+            ["trainer.max_epochs={_target_: torch.nn.ReLU}"],
+            ["trainer.max_epochs", "expected", "int"],
+        ),
         (["task.loss=${foo.bar}"], ["task.loss: Interpolation key 'foo.bar' not found"]),
     ],
 )

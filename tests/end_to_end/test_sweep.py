@@ -185,7 +185,8 @@ def test_a_run_that_fails_costs_only_itself(tmp_path):
     assert ended.returncode == 1
     sweep = provrunner.open_sweep(only_sweep(tmp_path))
     rows = sweep.sql("select status, reason, epochs from runs order by run").fetchall()
-    assert rows == [("finished", None, 3), ("failed", "ValueError: too fast", 1)]
+    # for Lightning, too, an epoch is not over before its callbacks have heard of its end
+    assert rows == [("finished", None, 3), ("failed", "ValueError: too fast", 0)]
     (trace,) = sweep.sql(
         "select data->>'traceback' from events where kind = 'exception'"
     ).fetchall()[0]

@@ -217,6 +217,12 @@ def test_events_have_room_of_their_own_once_metrics_have_filled_theirs(path, mon
     lost = sum(part.rows for part in journal.unkept())
     assert kept + lost == 40 * 200
     assert kept > 0
+    journal.forget_events()
+    again = EventRow(41, 1, 2, 3, 4, "gap", "", "x" * 60_000)
+    assert journal.append_event(again)
+    found = read_journal(path)
+    assert again in found.events
+    assert not found.damaged
     journal.close()
 
 

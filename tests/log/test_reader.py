@@ -278,3 +278,15 @@ def test_a_follower_loses_nothing_of_one_rank_when_another_ones_stream_is_gone(
     rows = pa.concat_tables([follower.poll(), follower.poll()])
     assert sorted(plain(rows)) == sorted(plain(read_log(run).table))
     assert len(rows) == 8
+
+
+@pytest.mark.parametrize("table", ["metrics", "events"])
+def test_a_stream_that_was_copied_alone_is_not_damaged(start, run, tmp_path, table):
+    process = start('step(1); sink.flush(); say("ready"); os._exit(0)')
+    process.wait()
+    name = f"{table}.r0.0.arrows"
+    copy = tmp_path / name
+    copy.write_bytes((run / "log" / name).read_bytes())
+    log = read_log(copy)
+    assert log.state is LogState.LOST
+    assert len(log.table) == len(read_log(run, table).table)

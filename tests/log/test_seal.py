@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -267,3 +268,29 @@ def test_tables_whose_seal_is_gone_are_damage_and_are_not_sealed_over(sealed, op
         open_sink()
     assert contents(log) == before
     assert read_log(log / "metrics.arrow").state is LogState.LOST
+
+
+def test_what_a_dead_sealer_left_blocks_nobody_when_its_number_is_another_ones(start, run):
+    process = start('step(1); sink.flush(); step(2); say("ready"); os._exit(0)')
+    process.wait()
+    log = run / "log"
+    left = log / f"seal.json.{os.getppid()}.tmp"
+    left.write_text("{}")
+    os.link(left, log / "seal.next.json")
+    os.utime(left, (1, 1))
+    seal_run(run, RunStatus.LOST)
+    log_read = read_log(run)
+    assert (log_read.state, log_read.table["step"].to_pylist()) == (LogState.COMPLETE, [1, 2])
+
+
+def test_a_dead_sealer_of_our_own_number_leaves_its_seal_whole(start, run):
+    process = start('step(1); sink.flush(); step(2); say("ready"); os._exit(0)')
+    process.wait()
+    log = run / "log"
+    left = log / f"seal.json.{os.getpid()}.tmp"
+    left.write_text("what it wrote")
+    kept = log / "kept"
+    os.link(left, kept)
+    seal_run(run, RunStatus.LOST)
+    assert kept.read_text() == "what it wrote"
+    assert read_log(run).state is LogState.COMPLETE

@@ -254,3 +254,15 @@ def test_an_unfinished_run_is_sealed_when_its_program_ends(rows, tmp_path):
     assert ended.returncode == 1
     found = rows("select status, reason, log_state from runs")
     assert found == [("failed", "ZeroDivisionError: division by zero", "complete")]
+
+
+def test_an_epoch_that_was_logged_at_its_end_is_whole_when_the_next_one_fails(rows):
+    def train():
+        with provrunner.run() as run:
+            for epoch in range(3):
+                run.log({"val/loss": 1 / (epoch + 1)}, epoch=epoch)
+            raise RuntimeError("boom")
+
+    with pytest.raises(RuntimeError, match="boom"):
+        train()
+    assert rows("select status, epochs from runs") == [("failed", 3)]

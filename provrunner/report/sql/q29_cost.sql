@@ -3,7 +3,7 @@
 -- note: `objective_per_cpu_hour` is empty for an objective to be minimized, of which more is worse
 -- by (hyperparameter) = all: by whose values; by trial if left out
 with spent as (
-  select coalesce(levels.value, "values"::varchar) as level, levels.number, objective, cpu_s,
+  select coalesce(levels.value, nullif("values"::varchar, '{}'), plan.trial_id) as level, levels.number, objective, cpu_s,
          peak_rss_bytes, read_bytes, written_bytes,
          if(direction = 'maximize', -objective, objective) as cost,
          if(direction = 'maximize', objective, null) as gain
