@@ -75,15 +75,12 @@ class MetricReader:
         self._epoch_names: dict[str, str | None] = {}
         self._returned: dict[str, _Returned] = {}
 
-    def read_usual(self, results: Mapping[str, Any]) -> tuple[tuple[str, ...], list[float]] | None:
-        """Return names and values of a step like nearly all: logged once each, tensors on the CPU.
-
-        Returns:
-            None of any other step, which `read_each` reads.
-        """
+    def read_step(self, results: Mapping[str, Any]) -> Logged:
+        """Return the values logged with `on_step=True` since the last call."""
         watched = self._watched.get(id(results))
         if watched is None or watched.count != len(results):
-            return None
+            watched = self._watch(results)
+        # nearly all steps log the same names, each once, as tensors on the CPU
         values = [*map(_value_of, watched.results)]
         if (
             watched.is_plain
@@ -92,29 +89,8 @@ class MetricReader:
             and all(map(_is_cpu, values))
         ):
             watched.seen = values
-            return watched.names, [*map(_item, values)]
-        return None
-
-    def read_step(self, results: Mapping[str, Any]) -> Logged:
-        """Return the values logged with `on_step=True` since the last call."""
-        usual = self.read_usual(results)
-        return self.read_each(results) if usual is None else (Numbers(*usual), {})
-
-    def read_each(self, results: Mapping[str, Any]) -> Logged:
-        """Return what `read_step` does, by a look at one value after the other."""
-        watched = self._watched.get(id(results))
-        if watched is None or watched.count != len(results):
-            watched = self._watch(results)
-        logged: _Sorted = ({}, {})
-        values = [result._forward_cache for result in watched.results]
-        for result, name, value, seen in zip(
-            watched.results, watched.names, values, watched.seen, strict=True
-        ):
-            # a reset leaves a torchmetrics object's last value: of a sanity check, or of a tuner
-            if value is not None and value is not seen and not result.has_reset:
-                _add(logged, name, value, result)
-        watched.seen = values
-        return logged
+            return Numbers(watched.names, [*map(_item, values)]), {}
+        return _read_each(watched, values)
 
     def read_epoch(self, results: Mapping[str, Any]) -> Logged:
         """Return the values reduced over the epoch since the last call.
@@ -215,6 +191,18 @@ class MetricReader:
         if meta.add_dataloader_idx and meta.dataloader_idx is not None:
             name += f"/dataloader_idx_{meta.dataloader_idx}"
         return shorten(name) if self._keeps(name) else None
+
+
+def _read_each(watched: _Watched, values: list[Any]) -> Logged:
+    logged: _Sorted = ({}, {})
+    for result, name, value, seen in zip(
+        watched.results, watched.names, values, watched.seen, strict=True
+    ):
+        # a reset leaves a torchmetrics object's last value: of a sanity check, or of a tuner
+        if value is not None and value is not seen and not result.has_reset:
+            _add(logged, name, value, result)
+    watched.seen = values
+    return logged
 
 
 def _add(logged: _Sorted, name: str, value: object, result: Any) -> None:

@@ -104,19 +104,14 @@ class Recorder:
 
     def metrics(self, values: Mapping[str, Any], *, step: int, epoch: int, stage: str) -> None:
         """Write the values of one step; their names have passed `keeps` already."""
-        if type(values) is Numbers:
-            self.numbers(values.names, values.numbers, step, epoch, stage)
-        elif values and not self.closed:
+        if self.closed:
+            return
+        if type(values) is Numbers and values.names:
+            self.metric_rows += len(values.names)
+            self._write_numbers(values.names, values.numbers, step, epoch, stage)
+        elif values:
             self.metric_rows += len(values)
             self._sink.write([StepMetrics(values, step=step, epoch=epoch, stage=stage)])
-
-    def numbers(
-        self, names: tuple[str, ...], numbers: Sequence[float], step: int, epoch: int, stage: str
-    ) -> None:
-        """Write values as `metrics` does, on the short way of a sink that has one."""
-        if numbers and not self.closed:
-            self.metric_rows += len(numbers)
-            self._write_numbers(names, numbers, step, epoch, stage)
 
     def flush(self) -> None:
         """Put on disk what was written."""

@@ -128,7 +128,7 @@ class TrainingWatch:
             return
         data: dict[str, Any] = {"duration_s": (time.monotonic_ns() - started_ns) / 1e9}
         if kind == "epoch":
-            data["batches"] = self._batches.pop(subject)
+            data["batches"] = self._batches[subject]
         self._event(f"{kind}_end", subject, data)
 
     def end_all(self) -> None:
@@ -188,37 +188,33 @@ class TrainingWatch:
         trainer = self._trainer
         if self._callback not in trainer.callbacks:
             return
-        if not self._batches.get("train"):
-            self._begin_steps()
+        if ("epoch", "train") not in self._started_ns:
+            # Lightning calls no hook for an epoch that it resumes in its middle.
+            self.start("epoch", "train")
+        if not self._batches["train"]:
+            # What a callback set for this epoch, whichever callback was asked first.
+            self._guard.call(self.compare, steered_settings(trainer))
         # not by way of the trainer's properties, each of which costs as much as writing a value
         fit_loop = trainer.fit_loop
         epoch_loop = fit_loop.epoch_loop
         self.step = step = epoch_loop._batches_that_stepped
         self.epoch = epoch = fit_loop.epoch_progress.current.completed
-        results = epoch_loop._results
-        if self._returned is not _NOTHING:
-            self._write_step(self._reader.read_step(results), step)
-        elif usual := self._reader.read_usual(results):
-            self._recorder.numbers(*usual, step, epoch, "train")
-        else:
-            self._write_step(self._reader.read_each(results), step)
+        numbers, others = self._read_step(epoch_loop._results)
+        self._recorder.metrics(numbers, step=step, epoch=epoch, stage="train")
+        if others:
+            self._write_others(others, step)
         self._batches["train"] += 1
         if self.after_batch is not None:
             self.after_batch()
-        if self._each_step and (
-            (trainer.should_stop and not self._stop_told)
-            or (known := self.optimizers) is None
-            or not known.is_as_it_was(self._strategy._optimizers)
-        ):
+        if self._each_step and self._may_have_changed():
             self._guard.call(self.look_for_changes)
 
-    def _begin_steps(self) -> None:
-        """Write what is new before the first batch of a training epoch is counted."""
-        if ("epoch", "train") not in self._started_ns:
-            # Lightning calls no hook for an epoch that it resumes in its middle.
-            self.start("epoch", "train")
-        # What a callback set for this epoch, whichever callback was asked first.
-        self._guard.call(self.compare, steered_settings(self._trainer))
+    def _may_have_changed(self) -> bool:
+        """Say without a closer look whether there may be something to write."""
+        if self._trainer.should_stop and not self._stop_told:
+            return True
+        optimizers = self.optimizers
+        return optimizers is not None and not optimizers.is_as_it_was(self._strategy._optimizers)
 
     def _train_epoch(self) -> None:
         if self.is_trial():
@@ -232,7 +228,7 @@ class TrainingWatch:
     def _eval_step(self, step: int) -> None:
         stage = self._stage()
         if ("epoch", stage) in self._started_ns:
-            self._write_step(self._reader.read_step(self._trainer._results or {}), step)
+            self._write(self._read_step(self._trainer._results or {}), step)
             self.count_batch(stage)
 
     def _eval_epoch(self) -> None:
@@ -241,12 +237,13 @@ class TrainingWatch:
             logged = self._reader.read_epoch(self._trainer._results or {})
             self._write(logged, self._current_step())
 
-    def _write_step(self, logged: Logged, step: int) -> None:
-        """Write what a step logged and what it returned; the user's own `log` of a name counts."""
-        numbers, others = logged
-        returned, self._returned = self._returned, _NOTHING
-        both = {**returned, **numbers} if returned and numbers else returned or numbers
-        self._write((both, others), step)
+    def _read_step(self, results: Any) -> Logged:
+        numbers, others = self._reader.read_step(results)
+        if self._returned is not _NOTHING:
+            # the user's own `log` of a name counts
+            numbers = {**self._returned, **numbers} if numbers else self._returned
+            self._returned = _NOTHING
+        return numbers, others
 
     def _write(self, logged: Logged, step: int) -> None:
         self.epoch = epoch = self._trainer.current_epoch

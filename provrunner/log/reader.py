@@ -136,17 +136,13 @@ class LogFollower:
     def poll(self) -> pa.Table:
         """Return the rows that came since the last call; each row is given once."""
         for _ in range(_TRIES):
-            seal, rows = self._seal, {rank: reader.rows for rank, reader in self._ranks.items()}
+            seal, rows = self._seal, self._rows()
             try:
                 return self._poll()
             except FileNotFoundError:
                 # sealed in between: what was read of some streams until then is read again
                 self._seal = seal
-                log = _log_of(self._run_folder)
-                self._ranks = {
-                    rank: RankReader(log, self._table, rank, rows=count)
-                    for rank, count in rows.items()
-                }
+                self._begin_again(rows)
         return empty_table(self._table)
 
     def _poll(self) -> pa.Table:
@@ -155,14 +151,23 @@ class LogFollower:
         tables: list[pa.Table] = []
         if seal is not None and seal != self._seal:
             # streams that it took in the midst of a look may have seemed damaged
-            for rank, reader in self._ranks.items():
-                self._ranks[rank] = RankReader(log, self._table, rank, rows=reader.rows)
+            self._begin_again(self._rows())
             tables = self._sealed_rows(log, seal)
         self._seal = seal
         for rank, segments in live_segments(log, self._table, seal).items():
             reader = self._ranks.setdefault(rank, RankReader(log, self._table, rank))
             tables.extend(_with_run(reader, reader.poll(segments), log))
         return _joined(self._table, tables)
+
+    def _rows(self) -> dict[int, int]:
+        return {rank: reader.rows for rank, reader in self._ranks.items()}
+
+    def _begin_again(self, rows: Mapping[int, int]) -> None:
+        """Let new readers go on after so many rows of each rank."""
+        log = _log_of(self._run_folder)
+        self._ranks = {
+            rank: RankReader(log, self._table, rank, rows=count) for rank, count in rows.items()
+        }
 
     def _sealed_rows(self, log: Path, seal: Seal) -> list[pa.Table]:
         read = _read_sealed(log, self._table, seal)

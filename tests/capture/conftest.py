@@ -5,6 +5,7 @@ import pytest
 import torch
 from torch.utils.data import DataLoader, TensorDataset, random_split
 
+from provrunner.capture import ProvenanceCallback
 from provrunner.schema import Event, StepMetrics
 
 
@@ -106,6 +107,14 @@ def quiet_lightning():
 @pytest.fixture
 def sink():
     return ListSink()
+
+
+@pytest.fixture
+def callback(sink):
+    made = ProvenanceCallback(sink)
+    yield made
+    made.close()
+    assert sink.events("capture_failed") == []
 
 
 @pytest.fixture

@@ -8,7 +8,6 @@ import torch
 from lightning.pytorch.loggers import CSVLogger
 from support.agreement import csv_rows
 
-from provrunner.capture import ProvenanceCallback
 from provrunner.capture.gathering import gathers_for_nobody
 
 pytestmark = [
@@ -64,14 +63,6 @@ def train(make_trainer, classifier, loaders, *callbacks, **settings):
     trainer = make_trainer(*callbacks, log_every_n_steps=1, **settings)
     trainer.fit(classifier(), *loaders)
     return trainer
-
-
-@pytest.fixture
-def callback(sink):
-    made = ProvenanceCallback(sink)
-    yield made
-    made.close()
-    assert sink.events("capture_failed") == []
 
 
 def test_a_trainer_tells_of_its_metrics_what_it_tells_without_us(

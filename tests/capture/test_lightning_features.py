@@ -40,14 +40,6 @@ def adaptations(sink, subject=None):
 
 
 @pytest.fixture
-def callback(sink):
-    made = ProvenanceCallback(sink)
-    yield made
-    made.close()
-    assert sink.events("capture_failed") == []
-
-
-@pytest.fixture
 def fit(sink, callback, make_trainer, loaders, tmp_path):
     """Fit beside a CSVLogger that logs each step, and compare with it."""
 

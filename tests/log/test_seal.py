@@ -230,9 +230,16 @@ def seal_at(run: Path, name: str, barrier) -> None:
     seal_run(run, RunStatus.LOST, f"as {name} saw it")
 
 
-def test_processes_that_seal_a_run_at_once_leave_one_seal_and_no_error(start, run):
+@pytest.fixture
+def dead_run(start, run):
+    """A run whose process has died with one step in its stream and one in its journal."""
     process = start('step(1); sink.flush(); step(2); say("ready"); os._exit(0)')
     process.wait()
+    return run
+
+
+def test_processes_that_seal_a_run_at_once_leave_one_seal_and_no_error(dead_run):
+    run = dead_run
     left = run.with_name("left")
     run.rename(left)
     context = get_context("fork")
@@ -270,27 +277,23 @@ def test_tables_whose_seal_is_gone_are_damage_and_are_not_sealed_over(sealed, op
     assert read_log(log / "metrics.arrow").state is LogState.LOST
 
 
-def test_what_a_dead_sealer_left_blocks_nobody_when_its_number_is_another_ones(start, run):
-    process = start('step(1); sink.flush(); step(2); say("ready"); os._exit(0)')
-    process.wait()
-    log = run / "log"
+def test_what_a_dead_sealer_left_blocks_nobody_when_its_number_is_another_ones(dead_run):
+    log = dead_run / "log"
     left = log / f"seal.json.{os.getppid()}.tmp"
     left.write_text("{}")
     os.link(left, log / "seal.next.json")
     os.utime(left, (1, 1))
-    seal_run(run, RunStatus.LOST)
-    log_read = read_log(run)
+    seal_run(dead_run, RunStatus.LOST)
+    log_read = read_log(dead_run)
     assert (log_read.state, log_read.table["step"].to_pylist()) == (LogState.COMPLETE, [1, 2])
 
 
-def test_a_dead_sealer_of_our_own_number_leaves_its_seal_whole(start, run):
-    process = start('step(1); sink.flush(); step(2); say("ready"); os._exit(0)')
-    process.wait()
-    log = run / "log"
+def test_a_dead_sealer_of_our_own_number_leaves_its_seal_whole(dead_run):
+    log = dead_run / "log"
     left = log / f"seal.json.{os.getpid()}.tmp"
     left.write_text("what it wrote")
     kept = log / "kept"
     os.link(left, kept)
-    seal_run(run, RunStatus.LOST)
+    seal_run(dead_run, RunStatus.LOST)
     assert kept.read_text() == "what it wrote"
-    assert read_log(run).state is LogState.COMPLETE
+    assert read_log(dead_run).state is LogState.COMPLETE
