@@ -67,6 +67,11 @@ class Worker:
         while True:
             yield self.answer()
 
+    @property
+    def first(self) -> Path:
+        """The folder of its first training."""
+        return self.folder / "0"
+
     def kill(self) -> None:
         """End it with SIGKILL, in the midst of whatever it does."""
         self._process.send_signal(signal.SIGKILL)
@@ -98,8 +103,7 @@ def steps_after_kill(name: str, folder: Path, steps: int) -> tuple[int, int]:
     # a step may have been told between the last one read here and the kill
     kind = LOGGERS[name]
     try:
-        place = folder / "0"
-        count = kind.steps(place) if kind.steps else len(kind.read(place))  # type: ignore[misc]
+        count = kind.steps(worker.first) if kind.steps else len(kind.read(worker.first))  # type: ignore[misc]
     except Exception as error:  # noqa: BLE001 - a log that cannot be read is the finding
         print(f"{name}: nothing can be read after kill -9: {error!r}"[:300], file=sys.stderr)
         count = 0

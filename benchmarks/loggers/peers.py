@@ -6,6 +6,7 @@ import importlib.util
 import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -82,7 +83,13 @@ def _read_csv(folder: Path) -> Any:
     import pandas as pd
 
     # a row a value, as the others give
-    return melt(pd.read_csv(next(folder.rglob("metrics.csv"))))
+    return melt(pd.read_csv(_file(folder, "metrics.csv")))
+
+
+@cache
+def _file(folder: Path, pattern: str) -> Path:
+    """Find a file once: who reads it again knows where it is."""
+    return next(folder.rglob(pattern))
 
 
 def melt(frame: Any) -> Any:
@@ -100,7 +107,7 @@ def _read_tensorboard(folder: Path) -> Any:
     import pandas as pd
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-    events = EventAccumulator(str(next(folder.rglob("events.*")).parent), {"scalars": 0}).Reload()
+    events = EventAccumulator(str(_file(folder, "events.*").parent), {"scalars": 0}).Reload()
     parts = [pd.DataFrame(events.Scalars(tag)).assign(tag=tag) for tag in events.Tags()["scalars"]]
     return pd.concat(parts)
 
@@ -144,7 +151,7 @@ def _read_wandb(folder: Path) -> Any:
     from wandb.proto import wandb_internal_pb2
 
     rows = []
-    for data in _wandb_records(next(folder.rglob("*.wandb")).read_bytes()):
+    for data in _wandb_records(_file(folder, "*.wandb").read_bytes()):
         record = wandb_internal_pb2.Record()
         record.ParseFromString(data)
         if record.WhichOneof("record_type") == "history":
@@ -242,13 +249,14 @@ def _least(folder: Path) -> Made:
 
 
 def _log(folder: Path) -> Path:
-    return next(folder.rglob("log"))
+    return _file(folder, "log")
 
 
 def _read_ours(folder: Path) -> Any:
     import pandas as pd
 
-    return pd.read_feather(_log(folder) / "metrics.arrow")
+    # one thread, as the parser of CSV has: several save no time on a small file, and cost CPU
+    return pd.read_feather(_log(folder) / "metrics.arrow", use_threads=False)
 
 
 def _steps_of_ours(folder: Path) -> int:
@@ -303,7 +311,7 @@ LOGGERS: dict[str, Kind] = {
         lambda folder: _read_many(folder, "metrics_GR*/*.csv"),
         _steps_of_long(lambda folder: _read_many(folder, "metrics_GR*/*.csv"), "name"),
     ),
-    LEAST: Kind("torch", _least, ("least",)),
+    LEAST: Kind("torch", _least),
     UNSPARED: Kind(OURS, _unspared),
     OURS: Kind(OURS, _ours, ("log/metrics.*",), _read_ours, _steps_of_ours),
 }  # fmt: skip

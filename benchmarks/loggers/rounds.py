@@ -12,6 +12,7 @@ from pathlib import Path
 
 from benchmarks.loggers.crew import Worker, steps_after_kill
 from benchmarks.loggers.peers import LOGGERS, OURS
+from benchmarks.loggers.reading import cpu_to_read
 
 __all__ = ["Found", "measure", "progress"]
 
@@ -59,12 +60,20 @@ def measure(
                 _keep(found[key], workers[name].fit(steps, "return"))
     for worker in workers.values():
         worker.close()
-    for name in names:
-        if LOGGERS[name].read is None:
-            continue
+    readable = [name for name in names if LOGGERS[name].read is not None]
+    if readable:
+        _read(readable, workers, found)
+    for name in readable:
         progress(f"kill {name}")
         found[name].kept = steps_after_kill(name, folder / f"killed {name}", kill_at)
     return dict(found)
+
+
+def _read(names: Sequence[str], workers: dict[str, Worker], found: dict[str, Found]) -> None:
+    progress(f"read {', '.join(names)}")
+    for name, times in cpu_to_read({name: workers[name].first for name in names}).items():
+        values = found[name].first("values") or 1
+        found[name].values["load_us"] = [spent * 1e6 / values for spent in times]
 
 
 def _pair(

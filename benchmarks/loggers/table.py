@@ -73,7 +73,7 @@ def _cells(name: str, found: Found) -> Iterator[str]:
     yield _number(found.median("added calls"), 0)
     yield _number(all_threads(found), 0)
     yield _number(found.median("ratio"), 2)
-    yield _number(found.median("bytes"), 1)
+    yield _number(found.median("bytes") or None, 1)
     yield _number(found.first("added start_s"), 2)
     yield _number(found.first("added close_s"), 2)
     # nothing is said of a logger whose closed run could not be read either

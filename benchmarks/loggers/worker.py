@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-import statistics
 import sys
 import time
-import traceback
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +13,8 @@ import torch
 from lightning.pytorch.callbacks import Callback
 
 from benchmarks.loggers.meters import Meter
-from benchmarks.loggers.peers import LOGGERS, Kind, metric_bytes
+from benchmarks.loggers.peers import LOGGERS, metric_bytes
 from benchmarks.loggers.training import METRICS, Network, loader, make_trainer, quiet
-
-_LOADS = 9
 
 
 class _Witness(Callback):
@@ -77,24 +73,9 @@ def _fit(name: str, folder: Path, steps: int, hand_over: str) -> dict[str, Any]:
         "fit_s": meter.ended - meter.started - meter.paused,
         "start_s": meter.started - began,
         "close_s": ended - meter.ended,
-        **_on_disk(kind, folder, before, steps * METRICS),
+        "values": steps * METRICS,
+        "bytes": (metric_bytes(kind, folder.parent) - before) / (steps * METRICS),
     }
-
-
-def _on_disk(kind: Kind, folder: Path, before: int, values: int) -> dict[str, float]:
-    if kind.read is None:
-        return {}
-    found = {"bytes": (metric_bytes(kind, folder.parent) - before) / values}
-    times = []
-    try:
-        for _ in range(_LOADS):
-            began = time.process_time()
-            kind.read(folder)
-            times.append(time.process_time() - began)
-    except Exception:  # noqa: BLE001 - what has no figure is shown as such
-        traceback.print_exc()
-        return found
-    return {**found, "load_us": statistics.median(times) * 1e6 / values}
 
 
 def _fit_told(name: str, folder: Path, steps: int, answer: Any) -> None:

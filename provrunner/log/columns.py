@@ -33,6 +33,8 @@ _TEXT_BYTES = 4096
 _BATCH_ROWS = 65_536
 _BATCH_NAME_BYTES = 8 << 20
 _SOURCE = pa.schema([("run", pa.int32()), ("rank", pa.int32()), ("segment", pa.int32())])
+# pandas takes the next type from a full one on
+_INDICES = ((pa.int8(), np.iinfo(np.int8).max), (pa.int16(), np.iinfo(np.int16).max))
 _INT64 = (-(2**63), 2**63 - 1)
 _INT32 = (-(2**31), 2**31 - 1)
 
@@ -161,11 +163,18 @@ def with_source(table: pa.Table, *, run: int, rank: int, segment: int) -> pa.Tab
 
 
 def encoded(table: pa.Table) -> pa.Table:
-    """Turn the text columns that repeat themselves into dictionaries, one for the whole table."""
+    """Turn the text columns that repeat themselves into dictionaries, one for the whole table.
+
+    Indices are of the narrowest type, as pandas has the codes of its categories: it takes them
+    over without a copy.
+    """
     table = table.combine_chunks()
     for position, column in enumerate(table.schema):
         if column.name in ("stage", "name", "kind", "subject"):
             values = table.column(position).dictionary_encode().unify_dictionaries()
+            count = max((len(chunk.dictionary) for chunk in values.chunks), default=0)
+            narrow = next((kind for kind, full in _INDICES if count < full), pa.int32())
+            values = values.cast(pa.dictionary(narrow, column.type))
             table = table.set_column(position, column.name, values)
     return table
 

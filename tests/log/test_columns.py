@@ -95,6 +95,17 @@ def test_dictionaries_come_and_go_without_a_trace():
         decoded(table.drop_columns(["run"]), "metrics")
 
 
+@pytest.mark.parametrize(("names", "index"), [(126, pa.int8()), (127, pa.int16())])
+def test_indices_of_dictionaries_are_as_narrow_as_the_codes_that_pandas_has(names, index):
+    texts = tuple(f"metric_{number}".encode() for number in range(names))
+    ((_, batch),) = metric_batches([step_rows(0, texts, [[0.5] * names])])
+    table = pa.Table.from_batches([batch])
+    column = encoded(table)["name"]
+    assert column.type == pa.dictionary(index, pa.string())
+    assert column.to_pandas().cat.codes.dtype == index.to_pandas_dtype()
+    assert column.cast(pa.string()).equals(table["name"])
+
+
 def test_integers_respect_slices_and_chunks():
     column = pa.chunked_array([pa.array([1, 2, 3], pa.int32()).slice(1), pa.array([4], pa.int32())])
     assert integers(column).tolist() == [2, 3, 4]
