@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 __all__ = ["gathers_for_nobody"]
 
-_HANDS_OVER = "log_metrics"
+_HANDS_OVER, _LOGGERS = "log_metrics", "_loggers"
 _KNOWN_NAMES = {
     "update_train_step_metrics": (
         "trainer fit_loop _should_accumulate lightning_module automatic_optimization isinstance "
@@ -40,12 +40,18 @@ def gathers_for_nobody(trainer: Trainer, method: str) -> Callable[[], bool] | No
         that those of the Lightning we know do not.
     """
     connector = trainer._logger_connector
-    others = vars(connector)
-    if method in others or not (_is_known(connector, method) and _is_known(connector, _HANDS_OVER)):
+    others, held = vars(connector), vars(trainer)
+    kind, methods = type(connector), (method, _HANDS_OVER)
+    known = all(
+        _uses(getattr(kind, name)) <= {*_KNOWN_NAMES[name].split()} for name in methods
+    ) and _uses(type(trainer).loggers) == {_LOGGERS}
+    if method in others or not known:
         return None
-    return lambda: not trainer.loggers and _HANDS_OVER not in others
+    # not by way of the property: it is asked at each step
+    return lambda: not held[_LOGGERS] and _HANDS_OVER not in others
 
 
-def _is_known(connector: object, method: str) -> bool:
-    code = getattr(getattr(type(connector), method), "__code__", None)
-    return code is not None and set(_KNOWN_NAMES[method].split()).issuperset(code.co_names)
+def _uses(method: object) -> set[str]:
+    """Return the names that a method uses, or a property to be read."""
+    code = getattr(getattr(method, "fget", method), "__code__", None)
+    return {"?"} if code is None else set(code.co_names)

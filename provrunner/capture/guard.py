@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import functools
 import signal
 import time
 import traceback
@@ -41,24 +40,27 @@ class Guard:
 
         What a signal handler of the program raises meanwhile is the program's, and raised.
         """
-        # one function, not two: each step pays for every call on the way to its values
-        outermost = not self._inside
-        self._inside = True
-        start = _clock() if outermost else 0.0
-        try:
-            function(*args, **kwargs)
-        except Exception as error:
-            if self._strict or _is_of_a_handler(error):
-                raise
-            self._note(function.__name__, error)
-        finally:
-            if outermost:
-                self._inside = False
-                self.seconds += _clock() - start
+        self.wrap(function)(*args, **kwargs)
 
     def wrap(self, function: Callable[..., object]) -> Callable[..., None]:
-        """Return a function that calls another one under guard."""
-        return functools.partial(self.call, function)
+        """Return a function that calls another one under guard, as `call` does."""
+
+        def guarded(*args: Any, **kwargs: Any) -> None:
+            outermost = not self._inside
+            self._inside = True
+            start = _clock() if outermost else 0.0
+            try:
+                function(*args, **kwargs)
+            except Exception as error:
+                if self._strict or _is_of_a_handler(error):
+                    raise
+                self._note(function.__name__, error)
+            finally:
+                if outermost:
+                    self._inside = False
+                    self.seconds += _clock() - start
+
+        return guarded
 
     def _note(self, name: str, error: Exception) -> None:
         if name in self._failed:

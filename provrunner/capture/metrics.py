@@ -31,7 +31,6 @@ _Sorted = tuple[dict[str, Number], dict[str, list[Any]]]
 # found once: each look through a module's names costs time in every step
 _TENSOR = torch.Tensor
 _item = torch.Tensor.item
-_ONLY_TENSORS = frozenset({torch.Tensor})
 _is_cpu = attrgetter("is_cpu")
 _value_of = attrgetter("_forward_cache")
 
@@ -47,6 +46,7 @@ class _Watched:
         names: under which they are written.
         seen: the value of each that was seen last.
         is_plain: whether all log tensors, each under a name of its own.
+        logged: what a usual step is answered with: one object, filled anew each time.
     """
 
     collection: Mapping[str, Any]
@@ -55,6 +55,7 @@ class _Watched:
     names: tuple[str, ...]
     seen: list[object]
     is_plain: bool
+    logged: tuple[Numbers, Mapping[str, list[Any]]]
 
 
 class MetricReader:
@@ -76,21 +77,25 @@ class MetricReader:
         self._returned: dict[str, _Returned] = {}
 
     def read_step(self, results: Mapping[str, Any]) -> Logged:
-        """Return the values logged with `on_step=True` since the last call."""
+        """Return the values logged with `on_step=True` since the last call; good until the next."""
         watched = self._watched.get(id(results))
         if watched is None or watched.count != len(results):
             watched = self._watch(results)
         # nearly all steps log the same names, each once, as tensors on the CPU
         values = [*map(_value_of, watched.results)]
-        if (
-            watched.is_plain
-            and True not in map(is_, values, watched.seen)
-            and _ONLY_TENSORS.issuperset(map(type, values))
-            and all(map(_is_cpu, values))
-        ):
-            watched.seen = values
-            return Numbers(watched.names, [*map(_item, values)]), {}
-        return _read_each(watched, values)
+        try:
+            usual = (
+                watched.is_plain
+                and True not in map(is_, values, watched.seen)
+                and False not in map(_is_cpu, values)
+            )
+        except AttributeError:
+            usual = False  # one is None
+        if not usual:
+            return _read_each(watched, values)
+        watched.seen = values
+        watched.logged[0].numbers = [*map(_item, values)]
+        return watched.logged
 
     def read_epoch(self, results: Mapping[str, Any]) -> Logged:
         """Return the values reduced over the epoch since the last call.
@@ -167,6 +172,7 @@ class MetricReader:
             names=names,
             seen=[seen.get(id(result)) for result, _ in found],
             is_plain=len(set(names)) == len(names) and all(r.is_tensor for r, _ in found),
+            logged=(Numbers(names, ()), {}),
         )
         return watched
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Mapping
-from functools import partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -94,7 +93,7 @@ class TrainingWatch:
             wrap_method(connector, "update_train_epoch_metrics", before=wrap(self._train_epoch)),
             wrap_method(connector, "update_eval_epoch_metrics", after=wrap(self._eval_epoch)),
             *(
-                wrap_method(trainer.strategy, hook, returned=partial(self._heed, hook))
+                wrap_method(trainer.strategy, hook, returned=self._listener(hook))
                 for hook in ("training_step", "validation_step", "test_step")
             ),
         ]
@@ -175,11 +174,15 @@ class TrainingWatch:
             stage = self._stage() if self._trainer is not None else ""
             self._recorder.metrics({shorten(name): number}, step=step, epoch=epoch, stage=stage)
 
-    def _heed(self, hook: str, returned: object) -> None:
-        """Keep what a step of the model returned until its batch is counted."""
-        self._returned = _NOTHING
-        if returned.__class__ is not _TENSOR and returned is not None:
-            self._guard.call(self._keep, hook, returned)
+    def _listener(self, hook: str) -> Callable[[object], None]:
+        """Return what keeps the numbers that a step of the model returned, until it is counted."""
+
+        def heed(returned: object) -> None:
+            self._returned = _NOTHING
+            if returned.__class__ is not _TENSOR and returned is not None:
+                self._guard.call(self._keep, hook, returned)
+
+        return heed
 
     def _keep(self, hook: str, returned: object) -> None:
         self._returned = self._reader.read_returned(hook, returned, self._trainer._results)
@@ -199,22 +202,21 @@ class TrainingWatch:
         epoch_loop = fit_loop.epoch_loop
         self.step = step = epoch_loop._batches_that_stepped
         self.epoch = epoch = fit_loop.epoch_progress.current.completed
-        numbers, others = self._read_step(epoch_loop._results)
+        numbers, others = self._reader.read_step(epoch_loop._results)
+        if self._returned:
+            numbers = self._with_returned(numbers)
         self._recorder.metrics(numbers, step=step, epoch=epoch, stage="train")
         if others:
             self._write_others(others, step)
         self._batches["train"] += 1
         if self.after_batch is not None:
             self.after_batch()
-        if self._each_step and self._may_have_changed():
-            self._guard.call(self.look_for_changes)
-
-    def _may_have_changed(self) -> bool:
-        """Say without a closer look whether there may be something to write."""
-        if self._trainer.should_stop and not self._stop_told:
-            return True
         optimizers = self.optimizers
-        return optimizers is not None and not optimizers.is_as_it_was(self._strategy._optimizers)
+        if self._each_step and (
+            (trainer.should_stop and not self._stop_told)
+            or (optimizers and not optimizers.is_as_it_was(self._strategy._optimizers))
+        ):
+            self._guard.call(self.look_for_changes)
 
     def _train_epoch(self) -> None:
         if self.is_trial():
@@ -228,7 +230,8 @@ class TrainingWatch:
     def _eval_step(self, step: int) -> None:
         stage = self._stage()
         if ("epoch", stage) in self._started_ns:
-            self._write(self._read_step(self._trainer._results or {}), step)
+            numbers, others = self._reader.read_step(self._trainer._results or {})
+            self._write((self._with_returned(numbers), others), step)
             self.count_batch(stage)
 
     def _eval_epoch(self) -> None:
@@ -237,13 +240,10 @@ class TrainingWatch:
             logged = self._reader.read_epoch(self._trainer._results or {})
             self._write(logged, self._current_step())
 
-    def _read_step(self, results: Any) -> Logged:
-        numbers, others = self._reader.read_step(results)
-        if self._returned is not _NOTHING:
-            # the user's own `log` of a name counts
-            numbers = {**self._returned, **numbers} if numbers else self._returned
-            self._returned = _NOTHING
-        return numbers, others
+    def _with_returned(self, numbers: Mapping[str, Number]) -> Mapping[str, Number]:
+        """Add what the step returned: the user's own `log` of a name counts."""
+        returned, self._returned = self._returned, _NOTHING
+        return {**returned, **numbers} if returned and numbers else returned or numbers
 
     def _write(self, logged: Logged, step: int) -> None:
         self.epoch = epoch = self._trainer.current_epoch
