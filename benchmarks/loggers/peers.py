@@ -255,8 +255,7 @@ def _log(folder: Path) -> Path:
 def _read_ours(folder: Path) -> Any:
     import pandas as pd
 
-    # one thread, as the parser of CSV has: several save no time on a small file, and cost CPU
-    return pd.read_feather(_log(folder) / "metrics.arrow", use_threads=False)
+    return pd.read_feather(_log(folder) / "metrics.arrow")
 
 
 def _steps_of_ours(folder: Path) -> int:

@@ -20,7 +20,6 @@ _SLOW = 2.5
 _SLOW_ROUNDS = 2
 # a percent of a training's wall time is less than what most machines' other work makes of it
 _PAIRS_OF_OURS = 3
-_NEW_PROCESSES_OF_OURS = 2
 
 
 @dataclass(slots=True)
@@ -35,17 +34,8 @@ class Found:
         return statistics.median(self.values[name]) if self.values.get(name) else None
 
     def first(self, name: str) -> float | None:
-        """Return a measure of a process that is new to the logger; the median of several."""
-        found = [*self.values.get(name, ())[:1], *self.values.get(f"new {name}", ())]
-        return statistics.median(found) if found else None
-
-    def fit(self) -> float | None:
-        """Return the wall time of the fastest fit over that of the fastest one beside without.
-
-        Whatever else a machine does makes fits slower, never faster.
-        """
-        fits, beside = self.values.get("fit_s"), self.values.get("beside_s")
-        return min(fits) / min(beside) if fits and beside else None
+        """Return the first value of a measure: that of a process that is new to the logger."""
+        return self.values[name][0] if self.values.get(name) else None
 
 
 def measure(
@@ -72,7 +62,6 @@ def measure(
                 _keep(found[key], workers[name].fit(steps, "return"))
     for worker in workers.values():
         worker.close()
-    _begin_anew(names, folder, steps, found)
     readable = [name for name in names if LOGGERS[name].read is not None]
     if readable:
         _read(readable, workers, found)
@@ -80,18 +69,6 @@ def measure(
         progress(f"kill {name}")
         found[name].kept = steps_after_kill(name, folder / f"killed {name}", kill_at)
     return dict(found)
-
-
-def _begin_anew(names: Sequence[str], folder: Path, steps: int, found: dict[str, Found]) -> None:
-    for number in range(_NEW_PROCESSES_OF_OURS if OURS in names else 0):
-        progress(f"new process {number + 1} of {_NEW_PROCESSES_OF_OURS}: {OURS}")
-        worker = Worker(OURS, folder / f"new {number}")
-        worker.answer()
-        fit = worker.fit(steps, "log")
-        worker.close()
-        for measured in ("start_s", "close_s"):
-            added = fit[measured] - (found["none"].median(measured) or 0)
-            found[OURS].values[f"new added {measured}"].append(added)
 
 
 def _read(names: Sequence[str], workers: dict[str, Worker], found: dict[str, Found]) -> None:
@@ -120,7 +97,6 @@ def _pair(
     order = [name, "none"] if backwards else ["none", name]
     fits = {which: workers[which].fit(steps, "log") for which in order}
     _keep(found["none"], fits["none"])
-    fits[name]["beside_s"] = fits["none"]["fit_s"]
     fits[name]["ratio"] = fits[name]["fit_s"] / fits["none"]["fit_s"]
     for measured in ("calls", "start_s", "close_s"):
         fits[name][f"added {measured}"] = fits[name][measured] - fits["none"][measured]

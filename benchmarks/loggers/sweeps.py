@@ -157,6 +157,4 @@ def _last_of_parquet(path: Path) -> object:
     query = (
         "select run, name, arg_max(value, step) as value from read_parquet(?) group by run, name"
     )
-    # one, as the parser of CSV has
-    duckdb.execute("set threads = 1")
     return duckdb.execute(query, [str(path)]).df()

@@ -72,7 +72,7 @@ def _cells(name: str, found: Found) -> Iterator[str]:
     yield f"**{name}**" if name == OURS else name
     yield _number(found.median("added calls"), 0)
     yield _number(all_threads(found), 0)
-    yield _number(found.fit(), 2)
+    yield _number(found.median("ratio"), 2)
     yield _number(found.median("bytes") or None, 1)
     yield _number(found.first("added start_s"), 2)
     yield _number(found.first("added close_s"), 2)

@@ -36,8 +36,8 @@ def gathers_for_nobody(trainer: Trainer, method: str) -> Callable[[], bool] | No
         method: `update_train_step_metrics` or `update_eval_step_metrics`.
 
     Returns:
-        None where the method may do more than that: somebody stands round it, or it uses names
-        that those of the Lightning we know do not.
+        None where the method may do more than that: somebody stands round it, it uses names that
+        those of the Lightning we know do not, or the trainer finds its loggers itself.
     """
     connector = trainer._logger_connector
     others, held = vars(connector), vars(trainer)
