@@ -87,11 +87,11 @@ def budgets(
     wandb, yprov = found.get("W&B offline", Found()), found.get("yProv4ML", Found())
     yield Budget(
         "start-up added to a run (full capture), against W&B offline",
-        _over(ours.first("added start_s"), wandb.first("added start_s")), 0.15,
+        _over(ours.median("added start_s"), wandb.median("added start_s")), 0.15,
     )  # fmt: skip
     yield Budget(
         "close and seal, against yProv4ML",
-        _over(ours.first("added close_s"), yprov.first("added close_s")), 0.3,
+        _over(ours.median("added close_s"), yprov.median("added close_s")), 0.3,
     )  # fmt: skip
     lightning = verbs.get("import lightning")
     for verb in verbs:

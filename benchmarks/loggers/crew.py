@@ -55,9 +55,19 @@ class Worker:
             raise RuntimeError(said.strip()[-2000:])
         return json.loads(line)
 
-    def fit(self, steps: int, hand_over: str) -> dict[str, float]:
-        """Train, and return what was measured."""
-        self._tell(steps=steps, hand_over=hand_over)
+    def begin(self, steps: int, turn: int, hand_over: str) -> None:
+        """Let it train until its first batch, where it rests; and then `turn` steps a time."""
+        self._tell(how={"steps": steps, "turn": turn, "hand_over": hand_over})
+        self._until_it_rests()
+
+    def go_on(self) -> None:
+        """Let it train until it rests again."""
+        self._process.send_signal(signal.SIGCONT)
+        self._until_it_rests()
+
+    def end(self) -> dict[str, float]:
+        """Let it train the steps that are left, and return what was measured."""
+        self._process.send_signal(signal.SIGCONT)
         found: dict[str, float] = self.answer()
         return found
 
@@ -66,6 +76,11 @@ class Worker:
         self._tell(steps=steps, told=True)
         while True:
             yield self.answer()
+
+    @property
+    def is_new(self) -> bool:
+        """Whether it has trained nothing yet."""
+        return self._fits == 0
 
     @property
     def first(self) -> Path:
@@ -83,6 +98,11 @@ class Worker:
         self._process.stdin.close()
         self._process.wait()
         self._answers.close()
+
+    def _until_it_rests(self) -> None:
+        _, status = os.waitpid(self._process.pid, os.WUNTRACED)
+        if not os.WIFSTOPPED(status):
+            self.answer()  # raises: it has died
 
     def _tell(self, **command: Any) -> None:
         assert self._process.stdin is not None

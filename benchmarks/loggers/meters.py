@@ -30,9 +30,11 @@ class Meter(Callback):
         others: callbacks whose hooks are counted.
         warm_up: steps that are left out; five before their end it waits for half a second, in
             which what a logger does at its start in the background comes to its end.
+        turn: steps after which `rest` is called, the first time before the first step.
+        rest: gives the turn to another process.
 
     Attributes:
-        paused: the wall time waited.
+        paused: the wall time waited and rested.
         started, ended: wall time at the first batch and when training has ended.
         steps: how many were measured.
         calls_ns: CPU of the training thread in calls into the logger.
@@ -41,9 +43,17 @@ class Meter(Callback):
         child_ns: CPU of child processes.
     """
 
-    def __init__(self, others: list[Callback], *, warm_up: int) -> None:
+    def __init__(
+        self,
+        others: list[Callback],
+        *,
+        warm_up: int,
+        turn: int,
+        rest: Callable[[], None],
+    ) -> None:
         self.started = self.ended = self.paused = 0.0
         self.steps = -warm_up
+        self._warm_up, self._turn, self._rest = warm_up, turn, rest
         self.calls_ns = self.thread_ns = self.other_ns = self.child_ns = 0
         self._others = others
         self._inner_ns = 0
@@ -74,10 +84,10 @@ class Meter(Callback):
         """Take the time of the first batch, and begin to count after the warm-up."""
         if not self.started:
             self.started = time.perf_counter()
+        if (self.steps + self._warm_up) % self._turn == 0:
+            self._pause(self._rest)
         if self.steps == -_PAUSE_STEPS:
-            began = time.perf_counter()
-            time.sleep(_PAUSE_S)
-            self.paused = time.perf_counter() - began
+            self._pause(lambda: time.sleep(_PAUSE_S))
         if self.steps == 0:
             self._counting = True
             self._count(-1)
@@ -103,6 +113,11 @@ class Meter(Callback):
             "elsewhere": self.other_ns + self.child_ns,
         }
         return {name: spent / 1e3 / max(1, self.steps) for name, spent in times.items()}
+
+    def _pause(self, wait: Callable[[], None]) -> None:
+        began = time.perf_counter()
+        wait()
+        self.paused += time.perf_counter() - began
 
     def _count(self, sign: int) -> None:
         thread = time.thread_time_ns()

@@ -16,7 +16,7 @@ from benchmarks.loggers.peers import LOGGERS, environment
 
 __all__ = ["cpu_to_read"]
 
-_ROUNDS = 9
+_ROUNDS = 25
 _READS = 5
 _ROOT = Path(__file__).parents[2]
 

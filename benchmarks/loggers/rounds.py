@@ -6,7 +6,8 @@ import statistics
 import sys
 import time
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -18,8 +19,12 @@ __all__ = ["Found", "measure", "progress"]
 
 _SLOW = 2.5
 _SLOW_ROUNDS = 2
+# start-up and close are those of a new process
+_ROUNDS_OF_A_PROCESS = 2
 # a percent of a training's wall time is less than what most machines' other work makes of it
 _PAIRS_OF_OURS = 3
+_TURN = 25
+_OF_A_NEW_PROCESS = ("added start_s", "added close_s")
 
 
 @dataclass(slots=True)
@@ -33,9 +38,10 @@ class Found:
         """Return the median of a measure; None when it was not taken."""
         return statistics.median(self.values[name]) if self.values.get(name) else None
 
-    def first(self, name: str) -> float | None:
-        """Return the first value of a measure: that of a process that is new to the logger."""
-        return self.values[name][0] if self.values.get(name) else None
+    def keep(self, fit: Mapping[str, float]) -> None:
+        """Take what was measured of one fit."""
+        for name, value in fit.items():
+            self.values[name].append(value)
 
 
 def measure(
@@ -47,42 +53,67 @@ def measure(
         By name; `none` and `provrunner, returned` (which calls no `self.log`) among them.
     """
     found: dict[str, Found] = defaultdict(Found)
-    progress(f"start {', '.join(names)}")
-    workers = {name: Worker(name, folder / f"of {name}") for name in ("none", *names)}
-    for worker in workers.values():
-        worker.answer()
-    for number in range(rounds):
-        for name in names:
-            if number >= _SLOW_ROUNDS and (found[name].median("ratio") or 0) > _SLOW:
-                continue
-            progress(f"round {number + 1} of {rounds}: {name}")
-            _train(workers, name, steps, found, number)
-        if OURS in names:
-            for name, key in (("none", "none, returned"), (OURS, f"{OURS}, returned")):
-                _keep(found[key], workers[name].fit(steps, "return"))
-    for worker in workers.values():
-        worker.close()
+    written: dict[str, Path] = {}
+    for number in range(0, rounds, _ROUNDS_OF_A_PROCESS):
+        left = [name for name in names if not _is_slow(found[name], number)]
+        with _crew(left, folder / str(number)) as workers:
+            for name in left:
+                written.setdefault(name, workers[name].first)
+            for further in range(number, min(rounds, number + _ROUNDS_OF_A_PROCESS)):
+                progress(f"round {further + 1} of {rounds}")
+                _round(workers, left, steps, found, further)
     readable = [name for name in names if LOGGERS[name].read is not None]
     if readable:
-        _read(readable, workers, found)
+        _read({name: written[name] for name in readable}, found)
     for name in readable:
         progress(f"kill {name}")
         found[name].kept = steps_after_kill(name, folder / f"killed {name}", kill_at)
     return dict(found)
 
 
-def _read(names: Sequence[str], workers: dict[str, Worker], found: dict[str, Found]) -> None:
-    progress(f"read {', '.join(names)}")
-    for name, times in cpu_to_read({name: workers[name].first for name in names}).items():
-        values = found[name].first("values") or 1
-        found[name].values["load_us"] = [spent * 1e6 / values for spent in times]
+def _is_slow(found: Found, number: int) -> bool:
+    return number >= _SLOW_ROUNDS and (found.median("ratio") or 0) > _SLOW
 
 
-def _train(
-    workers: dict[str, Worker], name: str, steps: int, found: dict[str, Found], number: int
+@contextmanager
+def _crew(names: Sequence[str], folder: Path) -> Iterator[dict[str, Worker]]:
+    progress(f"start {', '.join(names)}")
+    workers = {name: Worker(name, folder / f"of {name}") for name in ("none", *names)}
+    try:
+        for worker in workers.values():
+            worker.answer()
+        yield workers
+    except BaseException:
+        # one that rests would do so for ever
+        for worker in workers.values():
+            worker.kill()
+        raise
+    for worker in workers.values():
+        worker.close()
+
+
+def _round(
+    workers: dict[str, Worker],
+    names: Sequence[str],
+    steps: int,
+    found: dict[str, Found],
+    number: int,
 ) -> None:
-    for pair in range(_PAIRS_OF_OURS if name == OURS else 1):
-        _pair(workers, name, steps, found, backwards=(number + pair) % 2 == 1)
+    for name in names:
+        progress(f"train with {name}")
+        for pair in range(_PAIRS_OF_OURS if name == OURS else 1):
+            _pair(workers, name, steps, found, backwards=(number + pair) % 2 == 1)
+    if OURS in names:
+        returned = _by_turns(workers, ["none", OURS], steps, "return")
+        for name, fit in returned.items():
+            found[f"{name}, returned"].keep(fit)
+
+
+def _read(folders: Mapping[str, Path], found: dict[str, Found]) -> None:
+    progress(f"read {', '.join(folders)}")
+    for name, times in cpu_to_read(folders).items():
+        values = found[name].median("values") or 1
+        found[name].values["load_us"] = [spent * 1e6 / values for spent in times]
 
 
 def _pair(
@@ -93,19 +124,27 @@ def _pair(
     *,
     backwards: bool,
 ) -> None:
-    """Train once with a logger and once with none, in one order or the other."""
-    order = [name, "none"] if backwards else ["none", name]
-    fits = {which: workers[which].fit(steps, "log") for which in order}
-    _keep(found["none"], fits["none"])
-    fits[name]["ratio"] = fits[name]["fit_s"] / fits["none"]["fit_s"]
-    for measured in ("calls", "start_s", "close_s"):
-        fits[name][f"added {measured}"] = fits[name][measured] - fits["none"][measured]
-    _keep(found[name], fits[name])
+    """Train once with a logger and once with none, the one or the other first."""
+    is_new = workers[name].is_new
+    fits = _by_turns(workers, [name, "none"] if backwards else ["none", name], steps, "log")
+    fit, none = fits[name], fits["none"]
+    added = {f"added {what}": fit[what] - none[what] for what in ("calls", "start_s", "close_s")}
+    if not is_new:
+        added = {what: value for what, value in added.items() if what not in _OF_A_NEW_PROCESS}
+    found["none"].keep(none)
+    found[name].keep({**fit, **added, "ratio": fit["fit_s"] / none["fit_s"]})
 
 
-def _keep(found: Found, fit: dict[str, float]) -> None:
-    for name, value in fit.items():
-        found.values[name].append(value)
+def _by_turns(
+    workers: dict[str, Worker], names: Sequence[str], steps: int, hand_over: str
+) -> dict[str, dict[str, float]]:
+    """Let trainings run by turns of some steps: a slow moment of the machine meets them all."""
+    for name in names:
+        workers[name].begin(steps, _TURN, hand_over)
+    for _ in range(_TURN, steps, _TURN):
+        for name in names:
+            workers[name].go_on()
+    return {name: workers[name].end() for name in names}
 
 
 def progress(text: str) -> None:

@@ -74,8 +74,8 @@ def _cells(name: str, found: Found) -> Iterator[str]:
     yield _number(all_threads(found), 0)
     yield _number(found.median("ratio"), 2)
     yield _number(found.median("bytes") or None, 1)
-    yield _number(found.first("added start_s"), 2)
-    yield _number(found.first("added close_s"), 2)
+    yield _number(found.median("added start_s"), 2)
+    yield _number(found.median("added close_s"), 2)
     # nothing is said of a logger whose closed run could not be read either
     known = found.kept if found.median("load_us") is not None else None
     yield "–" if known is None else f"{known[1]} of {known[0]}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import sys
 import time
 from pathlib import Path
@@ -47,7 +48,7 @@ def main() -> None:
         if command.get("told"):
             _fit_told(name, place, command["steps"], answer)
         else:
-            answer(_fit(name, place, command["steps"], command["hand_over"]))
+            answer(_fit(name, place, **command["how"]))
 
 
 def _warm_up(folder: Path) -> None:
@@ -55,14 +56,16 @@ def _warm_up(folder: Path) -> None:
     trainer.fit(Network(), loader(3))
 
 
-def _fit(name: str, folder: Path, steps: int, hand_over: str) -> dict[str, Any]:
+def _fit(name: str, folder: Path, *, steps: int, turn: int, hand_over: str) -> dict[str, Any]:
     torch.manual_seed(0)
     model, batches = Network(hand_over), loader(steps)
     kind = LOGGERS[name]
     before = metric_bytes(kind, folder.parent)
     began = time.perf_counter()
     made = kind.make(folder)
-    meter = Meter(list(made.trainer.get("callbacks", ())), warm_up=min(20, steps // 2))
+    meter = Meter(
+        list(made.trainer.get("callbacks", ())), warm_up=min(20, steps // 2), turn=turn, rest=_rest
+    )
     trainer = make_trainer(folder, [meter], made.trainer)
     meter.stand_inside(trainer)
     trainer.fit(model, batches)
@@ -76,6 +79,11 @@ def _fit(name: str, folder: Path, steps: int, hand_over: str) -> dict[str, Any]:
         "values": steps * METRICS,
         "bytes": (metric_bytes(kind, folder.parent) - before) / (steps * METRICS),
     }
+
+
+def _rest() -> None:
+    """Stand still, with every thread, until the other training has had its turn."""
+    os.kill(os.getpid(), signal.SIGSTOP)
 
 
 def _fit_told(name: str, folder: Path, steps: int, answer: Any) -> None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import time
 
 import pytest
 
 from benchmarks.loggers.__main__ import main
 from benchmarks.loggers.budgets import Budget, budgets
+from benchmarks.loggers.crew import Worker
 from benchmarks.loggers.peers import LOGGERS, missing
 from benchmarks.loggers.rounds import Found
 from benchmarks.loggers.table import replace_section
@@ -35,6 +37,35 @@ def test_two_loggers_are_compared(tmp_path, capsys):
     assert "| **provrunner** |" in text
     assert "old" not in text
     assert "| **provrunner** |" in capsys.readouterr().out
+
+
+@pytest.mark.slow
+def test_trainings_take_turns(tmp_path):
+    workers = [Worker("none", tmp_path / name) for name in ("a", "b")]
+    assert all(worker.answer() == "ready" and worker.is_new for worker in workers)
+    began = time.monotonic()
+    for worker in workers:
+        worker.begin(steps=10, turn=4, hand_over="log")
+    for _ in range(2):
+        for worker in workers:
+            worker.go_on()
+    time.sleep(1)
+    for worker in workers:
+        fit = worker.end()
+        # no rest counts
+        assert 0 < fit["fit_s"] < time.monotonic() - began - 1
+        assert not worker.is_new
+        worker.close()
+
+
+@pytest.mark.slow
+def test_a_training_that_dies_in_its_turn_is_told(tmp_path):
+    worker = Worker("none", tmp_path / "a")
+    worker.answer()
+    (tmp_path / "a" / "0").write_text("in its way")
+    with pytest.raises(RuntimeError, match="FileExistsError"):
+        worker.begin(steps=10, turn=4, hand_over="log")
+    worker.close()
 
 
 def test_missing_names_the_package_of_a_logger(monkeypatch):
