@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import collections
 import json
 import os
 import shutil
@@ -285,6 +286,28 @@ def test_texts_of_logged_rows_are_categories_in_the_parquet_files(written):
         pq.read_table(path)["name"].to_pylist()
         == open_sweep(written).table("metrics")["name"].to_pylist()
     )
+
+
+@pytest.mark.parametrize("reader", ["pandas", "polars"])
+def test_the_parquet_files_are_joined_by_the_runs_id(written, reader):
+    library = pytest.importorskip(reader)
+    metrics, runs = (
+        library.read_parquet(written / "tables" / f"{name}.parquet") for name in ("metrics", "runs")
+    )
+    assert str(metrics["run_id"].dtype) in ("category", "Categorical")
+    wanted = runs[["run_id", "seed"]]
+    joined = (
+        metrics.merge(wanted, on="run_id")
+        if reader == "pandas"
+        else metrics.join(wanted, on="run_id")
+    )
+    rows = open_sweep(written).sql(
+        "select run_id, seed, count(*) from metrics join runs using (run_id) group by all"
+    )
+    counts = collections.Counter(
+        zip(map(str, joined["run_id"]), joined["seed"].to_list(), strict=True)
+    )
+    assert counts == {(run_id, seed): count for run_id, seed, count in rows.fetchall()}
 
 
 def test_a_run_folder_that_is_in_no_plan_is_shown_but_not_analysed(written, tmp_path):
