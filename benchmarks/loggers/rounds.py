@@ -22,7 +22,7 @@ _SLOW_ROUNDS = 2
 # start-up and close are those of a new process
 _ROUNDS_OF_A_PROCESS = 2
 # a percent of a training's wall time is less than what most machines' other work makes of it
-_PAIRS_OF_OURS = 3
+_PAIRS_BY_TURNS = 3
 _TURN = 25
 _OF_A_NEW_PROCESS = ("added start_s", "added close_s")
 
@@ -101,10 +101,10 @@ def _round(
 ) -> None:
     for name in names:
         progress(f"train with {name}")
-        for pair in range(_PAIRS_OF_OURS if name == OURS else 1):
-            _pair(workers, name, steps, found, backwards=(number + pair) % 2 == 1)
+        _pair(workers, name, steps, found, backwards=number % 2 == 1)
     if OURS in names:
-        returned = _by_turns(workers, ["none", OURS], steps, "return")
+        found[OURS].values["ratio"] += _walls(workers, steps, number)
+        returned = _fits(workers, ["none", OURS], steps, "return", turn=steps)
         for name, fit in returned.items():
             found[f"{name}, returned"].keep(fit)
 
@@ -126,22 +126,36 @@ def _pair(
 ) -> None:
     """Train once with a logger and once with none, the one or the other first."""
     is_new = workers[name].is_new
-    fits = _by_turns(workers, [name, "none"] if backwards else ["none", name], steps, "log")
+    names = [name, "none"] if backwards else ["none", name]
+    fits = _fits(workers, names, steps, "log", turn=steps)
     fit, none = fits[name], fits["none"]
     added = {f"added {what}": fit[what] - none[what] for what in ("calls", "start_s", "close_s")}
     if not is_new:
         added = {what: value for what, value in added.items() if what not in _OF_A_NEW_PROCESS}
     found["none"].keep(none)
-    found[name].keep({**fit, **added, "ratio": fit["fit_s"] / none["fit_s"]})
+    if name != OURS:
+        added["ratio"] = fit["fit_s"] / none["fit_s"]
+    found[name].keep({**fit, **added})
 
 
-def _by_turns(
-    workers: dict[str, Worker], names: Sequence[str], steps: int, hand_over: str
+def _walls(workers: dict[str, Worker], steps: int, number: int) -> Iterator[float]:
+    """Yield wall times of our trainings over those of none that they took turns with.
+
+    Nothing else is taken of these: what a thread does every second it does more often a step here.
+    """
+    for pair in range(_PAIRS_BY_TURNS):
+        names = [OURS, "none"] if (number + pair) % 2 else ["none", OURS]
+        fits = _fits(workers, names, steps, "log", turn=_TURN)
+        yield fits[OURS]["fit_s"] / fits["none"]["fit_s"]
+
+
+def _fits(
+    workers: dict[str, Worker], names: Sequence[str], steps: int, hand_over: str, *, turn: int
 ) -> dict[str, dict[str, float]]:
-    """Let trainings run by turns of some steps: a slow moment of the machine meets them all."""
+    """Train with each, `turn` steps a time: a slow moment of the machine meets them all."""
     for name in names:
-        workers[name].begin(steps, _TURN, hand_over)
-    for _ in range(_TURN, steps, _TURN):
+        workers[name].begin(steps, turn, hand_over)
+    for _ in range(turn, steps, turn):
         for name in names:
             workers[name].go_on()
     return {name: workers[name].end() for name in names}
